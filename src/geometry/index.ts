@@ -1,0 +1,1 @@
+export type { Rect, Size } from './size.ts'

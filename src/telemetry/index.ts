@@ -1,0 +1,1 @@
+export { type Labels, silentTelemetry, type Telemetry } from './telemetry.ts'
