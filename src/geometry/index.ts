@@ -1,1 +1,13 @@
+export { type Box, fitInside, fitOutside } from './fit.ts'
+export {
+  anchoredRect,
+  COMPASS,
+  type Compass,
+  compassPoint,
+  type FocalPoint,
+  focalRect,
+  intersect,
+} from './gravity.ts'
+export { type Orientation, orientSize, swapsSides, type Turns, toStoredRect, turnsOf } from './orientation.ts'
+export { rotatedSize } from './rotated-size.ts'
 export type { Rect, Size } from './size.ts'

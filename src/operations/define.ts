@@ -1,6 +1,9 @@
 import type { Sharp } from 'sharp'
 import type { z } from 'zod'
-import type { Rect, Size } from '../geometry/index.ts'
+import type { Orientation, Rect, Size } from '../geometry/index.ts'
+
+/** The schema library, handed to `params` by those who build schemas. */
+export type Zod = typeof z
 
 /** A source named inside a recipe, as canonical text: `photos/logo.png`, `name:path`. */
 export type SourceRef = string
@@ -63,6 +66,8 @@ export interface PlannedStep {
    * every operation to it.
    */
   readonly slots?: readonly number[]
+  /** The step changes nothing here: the planner drops it. */
+  readonly noop?: boolean
   /** Whether `measure` must look at the pixels before `run`. */
   readonly measured?: boolean
   /** Anything else the operation settled while planning. */
@@ -104,6 +109,12 @@ export interface Tools {
   canvas(size: Size, background: { r: number; g: number; b: number; alpha: number }): Sharp
   /** The pixels that a pipeline makes. */
   pixels(image: Sharp): Promise<Pixels>
+  /** Puts unpremultiplied RGBA pixels on top. `left` and `top` in px, or `tile` from an anchor. */
+  composite(
+    image: Sharp,
+    layer: Pixels,
+    options: { blend: string; left?: number; top?: number; tile?: boolean; gravity?: string },
+  ): Sharp
   /** Further source number `index`: decoded, oriented, converted to sRGB, with alpha. */
   input(index: number): Promise<Pixels>
 }
@@ -156,8 +167,11 @@ export interface Operation<P extends object = Record<string, unknown>> {
   readonly name: string
   /** One line for the reference. */
   readonly summary: string
-  /** Lazy: the image worker gets validated parameters and never builds a schema. Every default is in here. */
-  readonly params: () => z.ZodType<P>
+  /**
+   * Lazy, and given the library: the image worker gets validated parameters and never loads or builds a schema.
+   * Every default is in here.
+   */
+  readonly params: (z: Zod) => z.ZodObject
   readonly urlKeys: Readonly<Record<string, UrlKey>>
   /** Parameters in CSS px: multiplied by the order's DPR before canonicalisation. */
   readonly cssPixels?: readonly (keyof P & string)[]
@@ -165,6 +179,8 @@ export interface Operation<P extends object = Record<string, unknown>> {
   readonly access?: 'sequential' | 'random'
   /** Whether it may run on all frames stacked in one strip; only point operations are. Proven by a test. */
   readonly stripSafe?: boolean
+  /** Keeps 16 bits per channel; a recipe with any other step works on 8. */
+  readonly deep?: boolean
   readonly examples: readonly Example<P>[]
   /** Further sources that this step needs. */
   sources?(params: P): readonly SourceRef[]
@@ -185,9 +201,6 @@ export interface Operation<P extends object = Record<string, unknown>> {
   /** Runs in the worker. */
   run(context: RunContext<P>): Sharp | Promise<Sharp>
 }
-
-/** EXIF orientation, 1–8; 1 is upright. */
-export type Orientation = 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8
 
 /** One step of a recipe: the operation's name and its parameters, side by side. */
 export interface Step {

@@ -19,7 +19,7 @@ import { threshold } from './threshold.ts'
 import { tint } from './tint.ts'
 import { trim } from './trim.ts'
 
-export type { Rect, Size } from '../geometry/index.ts'
+export type { Orientation, Rect, Size } from '../geometry/index.ts'
 export * from './define.ts'
 
 /** Every operation, in the order in which the steps of one unordered stage are applied. */
@@ -51,3 +51,9 @@ const byName = new Map(operations.map((operation) => [operation.name, operation]
 export function findOperation(name: string): Operation | undefined {
   return byName.get(name)
 }
+
+export { type Colour, canonicalColour, isColour, parseColour } from './colour.ts'
+export { BLEND_MODES } from './overlay.ts'
+export { type GroupOptions, groupPasses, type Pass } from './passes.ts'
+export { type ResolvedStep, type ResolveOptions, rasterAfter, resolveSteps } from './resolve.ts'
+export { CANONICAL_NUMBER, clip, readNumber, writeNumber } from './url-text.ts'

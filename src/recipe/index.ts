@@ -1,5 +1,20 @@
+export { canonical } from './canonical.ts'
+export { checkProbe } from './check-probe.ts'
+export { createPlan, type PlanOptions } from './create-plan.ts'
+export { describeAllowed } from './describe-schema.ts'
+export { nearest } from './nearest.ts'
+export {
+  expandPresets,
+  type NormalizeOptions,
+  normalize,
+  type Presets,
+  recipeSources,
+  schemaOf,
+} from './normalize.ts'
+export { formatToken, KNOWN_FORMATS, type Limits, limitsOptions, pixelLimit } from './options.ts'
 export type { Delivery, Order } from './order.ts'
-export type { BaseRaster, Estimate, Pass, Plan, ResolvedOutput, ResolvedStep } from './plan.ts'
+export { outputSchema } from './output-schema.ts'
+export type { BaseRaster, Estimate, Plan, ResolvedOutput } from './plan.ts'
 export { INPUT_FORMATS, type InputFormat, type Probe } from './probe.ts'
 export {
   METADATA_POLICIES,
@@ -11,3 +26,4 @@ export {
   type Stage,
   type StagedRecipe,
 } from './recipe.ts'
+export { type Sniffed, sniff } from './sniff.ts'

@@ -1,19 +1,6 @@
-import type { Orientation, PlannedStep, Raster, ResamplingProfile, Size, Step } from '../operations/index.ts'
+import type { Orientation, Pass, ResamplingProfile, Size } from '../operations/index.ts'
 import type { InputFormat } from './probe.ts'
 import type { MetadataPolicy, OutputFormat } from './recipe.ts'
-
-/** A step with its concrete pixels. `inputs` index the plan's further inputs. */
-export interface ResolvedStep {
-  readonly step: Step
-  readonly planned: PlannedStep
-  readonly inputs: readonly number[]
-  readonly input: Raster
-}
-
-/** One run of the pixel library. */
-export interface Pass {
-  readonly steps: readonly ResolvedStep[]
-}
 
 /** The source decoded and oriented, at a shrink that follows from source and recipe alone. */
 export interface BaseRaster {
