@@ -1,4 +1,6 @@
-export type { Answer, RenderFacts, Request } from './messages.ts'
+export { createEngine } from './engine.ts'
+export type { RenderFacts } from './messages.ts'
+export { availableMemory, type EngineOptions, engineOptions } from './options.ts'
 export type {
   Body,
   Engine,

@@ -24,8 +24,14 @@ export type Request =
       readonly payloads: readonly number[]
     }
 
-/** Worker to server. `ready` comes once, unasked, when the process can take its first job. */
+/** Worker to server. `sandbox` comes from the launcher, before any worker code runs; `ready` comes once, unasked, when the process can take its first job. */
 export type Answer =
+  | {
+      readonly kind: 'sandbox'
+      readonly level: string
+      readonly missing?: string
+      readonly payloads: readonly []
+    }
   | {
       readonly kind: 'ready'
       readonly versions: Readonly<Record<string, string>>

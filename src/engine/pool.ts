@@ -1,0 +1,151 @@
+import type { Telemetry } from '../telemetry/index.ts'
+import type { SandboxStatus } from './types.ts'
+import { type KillReason, WorkerProcess } from './worker-process.ts'
+
+export interface PoolOptions {
+  readonly kind: 'worker' | 'probe'
+  /** Processes that may work at the same time; one warm spare comes on top. */
+  readonly size: number
+  readonly command: readonly string[]
+  readonly maxPayloadBytes: number
+  readonly recycleAfterJobs: number
+  readonly telemetry: Telemetry
+}
+
+/** Spawns in a row that failed before the pool waits this long, doubling, before the next. */
+const BACK_OFF_MS = 100
+const MAX_BACK_OFF_MS = 5000
+
+/** Keeps worker processes alive: a death or a recycling is answered by a spare that is already warm. */
+export class Pool {
+  readonly #options: PoolOptions
+  readonly #all = new Set<WorkerProcess>()
+  #idle: WorkerProcess[] = []
+  #waiters: { resolve: (worker: WorkerProcess) => void; reject: (error: unknown) => void }[] = []
+  #failures = 0
+  #closed = false
+  #versions: Readonly<Record<string, string>> = {}
+  #sandbox: SandboxStatus = { level: 'none' }
+
+  constructor(options: PoolOptions) {
+    this.#options = options
+  }
+
+  /** Starts all processes; resolves when each is ready. */
+  async start(): Promise<void> {
+    const started = Array.from({ length: this.#options.size + 1 }, () => this.#spawn())
+    await Promise.all(started.map(({ ready }) => ready))
+  }
+
+  get versions(): Readonly<Record<string, string>> {
+    return this.#versions
+  }
+
+  get sandbox(): SandboxStatus {
+    return this.#sandbox
+  }
+
+  get idle(): number {
+    return this.#idle.length
+  }
+
+  get alive(): number {
+    return this.#all.size
+  }
+
+  /** An idle process; waits for one to come up when all died at once. */
+  async take(signal: AbortSignal): Promise<WorkerProcess> {
+    signal.throwIfAborted()
+    const worker = this.#idle.pop()
+    if (worker !== undefined) return worker
+    const { promise, resolve, reject } = Promise.withResolvers<WorkerProcess>()
+    const waiter = { resolve, reject }
+    this.#waiters.push(waiter)
+    const onAbort = () => {
+      this.#waiters = this.#waiters.filter((other) => other !== waiter)
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await promise
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
+  /** Gives a process back; a worn one is replaced. */
+  give(worker: WorkerProcess): void {
+    if (!this.#all.has(worker)) return
+    if (worker.jobs >= this.#options.recycleAfterJobs) {
+      this.end(worker, 'recycle')
+      return
+    }
+    this.#offer(worker)
+  }
+
+  /** Ends a process and starts another in its place. */
+  end(worker: WorkerProcess, reason: KillReason): void {
+    worker.kill(reason)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const waiter of this.#waiters) waiter.reject(new Error('The pool is closed'))
+    this.#waiters = []
+    const exits = [...this.#all].map((worker) => {
+      worker.kill('shutdown')
+      return worker.exited
+    })
+    await Promise.all(exits)
+  }
+
+  #offer(worker: WorkerProcess): void {
+    const waiter = this.#waiters.shift()
+    if (waiter === undefined) this.#idle.push(worker)
+    else waiter.resolve(worker)
+  }
+
+  #spawn(): WorkerProcess {
+    const { kind, command, maxPayloadBytes, telemetry } = this.#options
+    const startedAt = performance.now()
+    const worker = new WorkerProcess({ kind, command, maxPayloadBytes })
+    this.#all.add(worker)
+    worker.ready.then(
+      (versions) => {
+        this.#failures = 0
+        this.#versions = versions
+        this.#sandbox = worker.sandbox
+        telemetry.observe('sluice_worker_spawn_ms', performance.now() - startedAt, { kind })
+        this.#offer(worker)
+      },
+      () => {
+        this.#failures += 1
+      },
+    )
+    void worker.exited.then((exit) => {
+      this.#all.delete(worker)
+      this.#idle = this.#idle.filter((other) => other !== worker)
+      if (this.#closed) return
+      const reason =
+        exit.killed ??
+        (exit.signal === null
+          ? 'exit'
+          : exit.signal === 'SIGKILL' || exit.signal === 'SIGTERM'
+            ? 'external'
+            : 'crash')
+      telemetry.count('sluice_worker_restarts_total', { reason })
+      const wait = this.#failures === 0 ? 0 : Math.min(MAX_BACK_OFF_MS, BACK_OFF_MS * 2 ** this.#failures)
+      if (this.#failures > 0)
+        telemetry.log('error', 'worker did not start', {
+          kind,
+          stderr: exit.stderr,
+          signal: exit.signal,
+          exitCode: exit.code,
+        })
+      setTimeout(() => {
+        if (!this.#closed) this.#spawn()
+      }, wait)
+    })
+    return worker
+  }
+}

@@ -1,0 +1,30 @@
+const HOUR_MS = 3_600_000
+const MAX_ENTRIES = 10_000
+/** Deaths after which an input is refused without a decode. */
+const LIMIT = 2
+
+/** Remembers inputs that killed their worker. Bounded; entries are forgotten after an hour. */
+export class Strikes {
+  readonly #entries = new Map<string, { count: number; until: number }>()
+  readonly #now: () => number
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  add(key: string): void {
+    const count = (this.#entries.get(key)?.count ?? 0) + 1
+    this.#entries.delete(key)
+    this.#entries.set(key, { count, until: this.#now() + HOUR_MS })
+    if (this.#entries.size > MAX_ENTRIES)
+      for (const oldest of this.#entries.keys()) return void this.#entries.delete(oldest)
+  }
+
+  /** Whether this input is refused. */
+  refuses(key: string): boolean {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return false
+    if (entry.until < this.#now()) this.#entries.delete(key)
+    return entry.until >= this.#now() && entry.count >= LIMIT
+  }
+}

@@ -1,0 +1,213 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import type { Duplex } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import type { Answer, Request } from './messages.ts'
+import { encodeHeader, MessageReader } from './protocol.ts'
+import type { SandboxStatus } from './types.ts'
+
+/** Why the server ended a worker itself. */
+export type KillReason = 'deadline' | 'memory' | 'disconnect' | 'protocol' | 'shutdown' | 'recycle' | 'stderr'
+
+/** How a worker ended. */
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  /** Set when the server did it. */
+  readonly killed: KillReason | undefined
+  readonly stderr: string
+}
+
+/** A job's worker ended before it answered. */
+export class WorkerExit extends Error {
+  readonly exit: Exit
+
+  constructor(exit: Exit) {
+    super(`The worker ended (${exit.killed ?? exit.signal ?? exit.code})`)
+    this.exit = exit
+  }
+}
+
+export interface SpawnOptions {
+  readonly kind: 'worker' | 'probe'
+  /** Arguments of node up to and with the script; the launcher puts itself in front. */
+  readonly command: readonly string[]
+  /** Largest answer payload, bytes. */
+  readonly maxPayloadBytes: number
+}
+
+const STDERR_TAIL = 4096
+
+// glibc's arenas keep freed memory for themselves: one arena and early trimming halve what a worker holds.
+const ENVIRONMENT: NodeJS.ProcessEnv = {
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_TRIM_THRESHOLD_: '131072',
+  MALLOC_MMAP_THRESHOLD_: '131072',
+  VIPS_CONCURRENCY: '1',
+  VIPS_BLOCK_UNTRUSTED: '1',
+  UV_THREADPOOL_SIZE: '2',
+  OPENSSL_CONF: '/dev/null',
+  NODE_ENV: 'production',
+}
+
+export function entryPath(kind: 'worker' | 'probe'): string {
+  return fileURLToPath(new URL(`../worker/${kind}.ts`, import.meta.url))
+}
+
+let ids = 0
+
+/** One child process: runs one request at a time, and is never trusted. */
+export class WorkerProcess {
+  readonly id = ++ids
+  readonly ready: Promise<Readonly<Record<string, string>>>
+  readonly exited: Promise<Exit>
+  /** What isolates it, as its launcher reported before any worker code ran. */
+  sandbox: SandboxStatus = { level: 'none' }
+  jobs = 0
+  /** Resident memory after it was ready, bytes. */
+  idleBytes = 0
+  readonly #child: ChildProcess
+  readonly #socket: Duplex
+  readonly #maxPayload: number
+  #killed: KillReason | undefined
+  #stderr = ''
+  #critical = false
+  #pending:
+    | {
+        id: number
+        resolve: (answer: { answer: Answer; payload: Buffer | undefined }) => void
+        reject: (error: Error) => void
+      }
+    | undefined
+
+  constructor({ command, maxPayloadBytes }: SpawnOptions) {
+    this.#maxPayload = maxPayloadBytes
+    const [program, ...args] = command as [string, ...string[]]
+    this.#child = spawn(program, args, {
+      stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
+      env: ENVIRONMENT,
+      cwd: '/',
+    })
+    this.#socket = this.#child.stdio[3] as Duplex
+    const { promise, resolve, reject } = Promise.withResolvers<Readonly<Record<string, string>>>()
+    this.ready = promise
+    // Whoever waits sees the failure; without a waiter the exit is handled by the pool.
+    this.ready.catch(() => undefined)
+    const reader = new MessageReader<Answer>({
+      check: (header) => this.#refusal(header),
+      onMessage: (answer, payloads) => {
+        if (answer.kind === 'sandbox') {
+          const { level, missing } = answer
+          this.sandbox = missing === undefined ? { level } : { level, missing }
+          return
+        }
+        if (answer.kind === 'ready') {
+          this.idleBytes = this.residentBytes()
+          resolve(answer.versions)
+          return
+        }
+        const pending = this.#pending
+        this.#pending = undefined
+        pending?.resolve({ answer, payload: payloads[0] })
+      },
+      onError: () => this.kill('protocol'),
+    })
+    this.#socket.on('data', (chunk: Buffer) => reader.push(chunk))
+    // A worker that dies while bytes are on their way breaks the pipe; its exit tells why.
+    this.#socket.on('error', () => undefined)
+    this.#child.stderr?.on('data', (chunk: Buffer) => this.#note(chunk))
+    this.exited = new Promise((done) => {
+      const end = (code: number | null, signal: NodeJS.Signals | null) => {
+        const exit = { code, signal, killed: this.#killed, stderr: this.#stderr }
+        const error = new WorkerExit(exit)
+        this.#pending?.reject(error)
+        this.#pending = undefined
+        reject(error)
+        done(exit)
+      }
+      this.#child.once('exit', end)
+      this.#child.once('error', (error) => {
+        this.#stderr += String(error)
+        end(null, null)
+      })
+    })
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
+  /** Whether GLib reported a critical error since the last job: its pixels cannot be trusted. */
+  get critical(): boolean {
+    return this.#critical
+  }
+
+  get stderrTail(): string {
+    return this.#stderr
+  }
+
+  /**
+   * Sends a request with its payloads and waits for the answer.
+   *
+   * @throws {WorkerExit} when the process ends first.
+   */
+  run(
+    request: Request,
+    chunks: readonly Uint8Array[],
+  ): Promise<{ answer: Answer; payload: Buffer | undefined }> {
+    if (this.#pending !== undefined) throw new Error('A worker runs one job at a time')
+    this.jobs += 1
+    this.#critical = false
+    return new Promise((resolve, reject) => {
+      this.#pending = { id: request.id, resolve, reject }
+      this.#socket.cork()
+      this.#socket.write(encodeHeader(request))
+      for (const chunk of chunks) this.#socket.write(chunk)
+      this.#socket.uncork()
+    })
+  }
+
+  /** Ends the process at once; the only stop that a codec cannot ignore. */
+  kill(reason: KillReason): void {
+    this.#killed ??= reason
+    this.#child.kill('SIGKILL')
+  }
+
+  /** Resident memory, bytes; 0 where the system does not tell. */
+  residentBytes(): number {
+    try {
+      return Number(readFileSync(`/proc/${this.pid}/statm`, 'latin1').split(' ')[1] ?? 0) * 4096
+    } catch {
+      // Gone, or no /proc on this system: there is nothing to hold against a limit.
+      return 0
+    }
+  }
+
+  /** CPU time used so far, ms; 0 where the system does not tell. */
+  cpuMs(): number {
+    try {
+      const fields = readFileSync(`/proc/${this.pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? []
+      return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10
+    } catch {
+      return 0
+    }
+  }
+
+  #refusal(header: Answer): string | undefined {
+    const total = header.payloads.reduce<number>((sum, bytes) => sum + bytes, 0)
+    if (total > this.#maxPayload) return `payload of ${total} bytes`
+    if (header.kind === 'ready' || header.kind === 'sandbox')
+      return header.payloads.length === 0 ? undefined : 'payload before the first job'
+    if (this.#pending === undefined) return 'answer without a job'
+    if (header.id !== this.#pending.id) return 'answer to another job'
+    return header.payloads.length === (header.kind === 'render' ? 1 : 0)
+      ? undefined
+      : 'wrong number of payloads'
+  }
+
+  #note(chunk: Buffer): void {
+    const text = chunk.toString('utf8')
+    if (text.includes('CRITICAL')) this.#critical = true
+    this.#stderr = (this.#stderr + text).slice(-STDERR_TAIL)
+  }
+}
