@@ -236,15 +236,24 @@ function invalid(name: string, value: string, allowed: string): SluiceError {
   )
 }
 
+/** People write the long names of other languages: each parameter's own name leads to its key. */
+function spellings(): Map<string, string> {
+  const words = new Map(NATIVE_KEYS.map((key) => [key, key]))
+  for (const [key, field] of Object.entries(OUTPUT_KEYS)) words.set(field, key)
+  for (const [name, { operation, key }] of keyed) {
+    for (const word of typeof key === 'string' ? [key] : [operation.name]) if (!words.has(word)) words.set(word, name)
+  }
+  return words
+}
+
 function unknownKey(name: string, value: string): SluiceError {
-  const near = nearest(name, NATIVE_KEYS)
+  const words = spellings()
+  const near = words.get(nearest(name, words.keys()) ?? '')
   const hint = near === undefined ? '' : `; did you mean "${near}"?`
   return new SluiceError(
     'parameter-unknown',
     `Unknown option "${clip(name)}" with value "${clip(value)}"${hint} Known: ${NATIVE_KEYS.join(' ')}`,
-    {
-      facts: { option: clip(name), ...(near === undefined ? {} : { nearest: near }) },
-    },
+    { facts: { option: clip(name), ...(near === undefined ? {} : { nearest: near }) } },
   )
 }
 

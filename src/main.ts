@@ -1,0 +1,156 @@
+import { readFileSync } from 'node:fs'
+import pino from 'pino'
+import type { Config } from './config/index.ts'
+import { createEngine, type Engine } from './engine/index.ts'
+import { SluiceError } from './errors/index.ts'
+import { createAdminServer, createServer, type ServerDependencies } from './http/index.ts'
+import { createPolicy, createService, isLoopbackHost } from './service/index.ts'
+import { createSources } from './sources/index.ts'
+import { createMetrics, type Telemetry } from './telemetry/index.ts'
+
+/** A service that runs. */
+export interface Running {
+  readonly url: string
+  readonly adminUrl: string | undefined
+  readonly engine: Engine
+  /** Resolves when every worker is ready. */
+  readonly ready: Promise<void>
+  readonly telemetry: Telemetry
+  /** Stops: readiness falls at once, listeners close after the grace period, what runs may finish. */
+  close(options?: { readonly graceMs?: number; readonly timeoutMs?: number }): Promise<void>
+}
+
+export const version = (
+  JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+).version
+
+/**
+ * Wires every folder and starts the listeners; work is done as soon as the workers are ready.
+ *
+ * @throws {SluiceError} `config-invalid`.
+ */
+export async function startSluice(config: Config): Promise<Running> {
+  const loopback = isLoopbackHost(config.host)
+  if (!loopback && config.keys.length === 0 && !config.allowUnsigned) {
+    throw new SluiceError(
+      'config-invalid',
+      `SLUICE_HOST: listening on "${config.host}" needs SLUICE_KEYS, or SLUICE_ALLOW_UNSIGNED=true`,
+    )
+  }
+  const metrics = createMetrics()
+  const logger = pino(
+    { level: config.logLevel, base: { service: 'sluice' } },
+    pino.destination({ fd: 2, sync: false }),
+  )
+  const telemetry: Telemetry = {
+    ...metrics,
+    log: (level, message, facts = {}) => logger[level](facts, message),
+  }
+  const engine = createEngine(config, telemetry)
+  const sources = createSources(config)
+  const service = createService({
+    engine,
+    sources,
+    limits: config,
+    options: config,
+    maxSourceBytes: config.maxSourceBytes,
+    timeoutMs: config.timeoutMs,
+    telemetry,
+  })
+  const policy = createPolicy({
+    keys: config.keys,
+    allowUnsigned: config.allowUnsigned,
+    apiKeys: config.apiKeys,
+    loopback,
+  })
+  let draining = false
+  const dependencies: ServerDependencies = {
+    engine,
+    service,
+    policy,
+    options: config,
+    maxUploadBytes: config.maxUploadBytes,
+    root: config.root,
+    version,
+    ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
+    metrics,
+    telemetry,
+    draining: () => draining,
+  }
+  const server = createServer(dependencies)
+  const hasAdmin = config.adminPort !== 'off' && config.adminHost !== 'off'
+  const admin = hasAdmin ? createAdminServer(dependencies) : undefined
+  const abort = new AbortController()
+  try {
+    const url = await server.listen({ host: config.host, port: config.port })
+    const adminUrl = await admin?.listen({ host: config.adminHost, port: config.adminPort as number })
+    telemetry.log('info', 'listening', { url, adminUrl, version })
+    const ready = engine.start(abort.signal).then(() => reportReady(engine, telemetry))
+    ready.catch(() => undefined)
+    return { url, adminUrl, engine, ready, telemetry, close }
+  } catch (error) {
+    await Promise.allSettled([server.close(), admin?.close(), engine.close()])
+    const { code, port } = error as NodeJS.ErrnoException & { port?: number }
+    if (code === 'EADDRINUSE')
+      throw new SluiceError(
+        'config-invalid',
+        `${port === config.adminPort ? 'SLUICE_ADMIN_PORT' : 'SLUICE_PORT'}: port ${port} is in use`,
+        { cause: error },
+      )
+    if (code === 'EACCES' || code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw new SluiceError('config-invalid', `SLUICE_HOST: cannot listen on "${config.host}" (${code})`, {
+        cause: error,
+      })
+    throw error
+  }
+
+  async function close({
+    graceMs = config.shutdownGraceMs,
+    timeoutMs = config.shutdownTimeoutMs,
+  } = {}): Promise<void> {
+    draining = true
+    telemetry.log('info', 'shutting down', { graceMs })
+    await new Promise((resolve) => setTimeout(resolve, graceMs))
+    const closed = Promise.all([server.close(), admin?.close()])
+    const late = setTimeout(() => {
+      server.server.closeAllConnections()
+      admin?.server.closeAllConnections()
+    }, timeoutMs)
+    await closed
+    clearTimeout(late)
+    abort.abort()
+    await engine.close()
+    await new Promise<void>((resolve) => logger.flush(() => resolve()))
+  }
+}
+
+/** Codecs with published holes below these versions. */
+const FLOORS: Readonly<Record<string, string>> = {
+  heif: '1.23.7',
+  webp: '1.3.2',
+  rsvg: '2.63.2',
+  vips: '8.18.3',
+}
+
+function reportReady(engine: Engine, telemetry: Telemetry): void {
+  const { sandbox, versions, workers } = engine.status()
+  telemetry.log(sandbox.missing === undefined ? 'info' : 'warn', 'ready', {
+    sandbox: sandbox.level,
+    missing: sandbox.missing,
+    workers: workers.size,
+    versions,
+  })
+  for (const [name, floor] of Object.entries(FLOORS)) {
+    const found = versions[name]
+    if (found !== undefined && older(found, floor))
+      telemetry.log('warn', 'a codec is below its safe version; the sandbox is what contains it', {
+        codec: name,
+        version: found,
+        floor,
+      })
+  }
+}
+
+function older(found: string, floor: string): boolean {
+  return found.localeCompare(floor, 'en', { numeric: true }) < 0
+}
