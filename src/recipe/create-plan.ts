@@ -10,7 +10,6 @@ import {
   rasterAfter,
   resolveSteps,
   type Size,
-  SLOTS,
   type Step,
 } from '../operations/index.ts'
 import { checkProbe } from './check-probe.ts'
@@ -107,10 +106,16 @@ function layOut(
     (probe.format === 'jpeg' || probe.format === 'webp' || probe.format === 'svg') &&
     first[0]?.step.op === 'resize'
   const fused = frames === 1 && bitDepth === 8 && joinsDecoder(probe, first) && (!separate || scalesOnLoad)
-  const before = fused && orientation !== 1 ? leadingSteps(first) : 0
-  const passes = grouped.map((pass, index) =>
-    index === 0 && before > 0 ? storedPass(pass, before, orientation, probe.stored) : pass,
-  )
+  // The reference keeps the same order of turns: what leads is done on the stored raster there, too.
+  const leading = separate && !scalesOnLoad ? grouped.slice(0, 2).flatMap(({ steps }) => steps) : first
+  const joins = fused || (separate && frames === 1 && bitDepth === 8 && joinsDecoder(probe, leading.slice(0, 1)))
+  const before = joins && orientation !== 1 ? leadingSteps(leading) : 0
+  let left = before
+  const passes = grouped.map((pass) => {
+    const count = Math.min(left, pass.steps.length)
+    left -= count
+    return count === 0 ? pass : storedPass(pass, count, orientation, probe.stored)
+  })
   const scale = first[0]?.step.op === 'resize' ? first[0].planned.size : undefined
   const rasterised = probe.format === 'svg' ? (fused && scale !== undefined ? scale : size) : undefined
   if (rasterised !== undefined) {
@@ -136,12 +141,11 @@ function layOut(
   return { base, passes }
 }
 
-/** The mirrorings of an orientation and those of a step cannot share one pipeline. */
+/** The turns of an orientation and those of a step cannot share one pipeline: it has one place for each. */
 function splitForOrientation(passes: readonly Pass[], orientation: Orientation): readonly Pass[] {
   const [first, ...rest] = passes
   if (first === undefined || orientation === 1) return passes
-  const turning = (step: ResolvedStep) =>
-    step.planned.slots?.some((slot) => slot === SLOTS.flip || slot === SLOTS.rotateRight) === true
+  const turning = ({ step }: ResolvedStep) => step.op === 'flip' || step.op === 'rotate'
   const at = first.steps.findIndex(turning)
   if (at < 0) return passes
   const parts = [first.steps.slice(0, at), first.steps.slice(at)].map((steps) => ({ steps }))

@@ -74,7 +74,7 @@ function isobmff(head: Uint8Array): Sniffed {
   for (let at = 16; at + 4 <= size; at += 4) brands.push(text(head, at, at + 4))
   const has = (...wanted: string[]) => wanted.some((brand) => brands.includes(brand))
   // Image sequences have their own brands; only what carries a still as primary item is read.
-  if (brands[0] === 'avis' && !has('avif', 'mif1')) return { unsupported: 'avif sequence' }
+  if (brands[0] === 'avis') return { unsupported: 'avif sequence' }
   if (has('avif') || (brands[0] === 'mif1' && has('MA1A', 'MA1B')) || brands[0] === 'avis')
     return { format: 'avif' }
   if (has('heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'mif1', 'msf1', 'heif'))

@@ -56,7 +56,14 @@ async function runStill(plan: Plan, source: Buffer, tools: Tools): Promise<Made>
     image = await runFirstPass(plan, source, tools)
     passes = passes.slice(1)
   } else {
-    image = rasterOf(await pixelsOf(orient(open(plan, source), base.orientation), base.bitDepth))
+    let stored = open(plan, source)
+    // Only a reference plan has passes on the stored raster that are not joined to the decoder.
+    for (const pass of passes.slice(0, base.stepsBeforeOrientation)) {
+      stored = await runSteps(pass.steps, rasterOf(await pixelsOf(stored, base.bitDepth)), tools, plan)
+    }
+    passes = passes.slice(base.stepsBeforeOrientation)
+    const upright = base.stepsBeforeOrientation === 0 ? stored : rasterOf(await pixelsOf(stored, base.bitDepth))
+    image = rasterOf(await pixelsOf(orient(upright, base.orientation), base.bitDepth))
     direct = false
   }
   // A pipeline over raw pixels takes one more pass for free; one that has run a pass is materialised first.
