@@ -25,10 +25,7 @@ export function isFit(version) {
 export function findNode(root = packageRoot) {
   const require = createRequire(join(root, 'package.json'))
   const { platform, arch } = process
-  const names = [
-    `node-${platform === 'win32' ? 'win' : platform}-${arch}`,
-    `node-bin-${platform}-${arch}`,
-  ]
+  const names = [`node-${platform === 'win32' ? 'win' : platform}-${arch}`, `node-bin-${platform}-${arch}`]
   for (const name of names) {
     try {
       const manifest = require.resolve(`${name}/package.json`)
