@@ -15,21 +15,44 @@ const lake = scene(2048, 1365, 7)
 writeFileSync(`${folder}lake.jpg`, await encodeJpeg(lake, 2048, 1365))
 const tall = scene(1200, 1600, 23)
 // Stored on its side with orientation 6, as phones do.
-const sideways = await sharp(tall, { raw: { width: 1200, height: 1600, channels: 3 } }).rotate(270).raw().toBuffer()
-writeFileSync(`${folder}tower.jpg`, await sharp(sideways, { raw: { width: 1600, height: 1200, channels: 3 } }).jpeg({ quality: 82, mozjpeg: true }).withMetadata({ orientation: 6 }).toBuffer())
-writeFileSync(`${folder}logo.png`, await sharp(logo(512), { raw: { width: 512, height: 512, channels: 4 } }).png({ compressionLevel: 9, palette: true }).toBuffer())
+const sideways = await sharp(tall, { raw: { width: 1200, height: 1600, channels: 3 } })
+  .rotate(270)
+  .raw()
+  .toBuffer()
+writeFileSync(
+  `${folder}tower.jpg`,
+  await sharp(sideways, { raw: { width: 1600, height: 1200, channels: 3 } })
+    .jpeg({ quality: 82, mozjpeg: true })
+    .withMetadata({ orientation: 6 })
+    .toBuffer(),
+)
+writeFileSync(
+  `${folder}logo.png`,
+  await sharp(logo(512), { raw: { width: 512, height: 512, channels: 4 } })
+    .png({ compressionLevel: 9, palette: true })
+    .toBuffer(),
+)
 const frames = Array.from({ length: 16 }, (_, i) => logo(120, (i / 16) * Math.PI * 2))
-writeFileSync(`${folder}wheel.gif`, await sharp(Buffer.concat(frames), { raw: { width: 120, height: 120 * 16, channels: 4, pageHeight: 120 } }).gif({ delay: frames.map(() => 60), loop: 0 }).toBuffer())
+writeFileSync(
+  `${folder}wheel.gif`,
+  await sharp(Buffer.concat(frames), { raw: { width: 120, height: 120 * 16, channels: 4, pageHeight: 120 } })
+    .gif({ delay: frames.map(() => 60), loop: 0 })
+    .toBuffer(),
+)
 
 function encodeJpeg(data: Buffer, width: number, height: number): Promise<Buffer> {
-  return sharp(data, { raw: { width, height, channels: 3 } }).jpeg({ quality: 84, mozjpeg: true }).toBuffer()
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 84, mozjpeg: true })
+    .toBuffer()
 }
 
 /** Dusk over a mountain lake: sky with stars and a low sun, five ridges in haze, their reflection in moving water. */
 function scene(width: number, height: number, seed: number): Buffer {
   const data = Buffer.alloc(width * height * 3)
   const horizon = Math.round(height * 0.62)
-  const ridges = Array.from({ length: 5 }, (_, i) => ridge(width, horizon - height * (0.3 - i * 0.062), height * (0.13 - i * 0.012), seed + i * 17))
+  const ridges = Array.from({ length: 5 }, (_, i) =>
+    ridge(width, horizon - height * (0.3 - i * 0.062), height * (0.13 - i * 0.012), seed + i * 17),
+  )
   const sun = { x: width * 0.66, y: horizon - height * 0.1 }
   const land = (x: number, y: number): Rgb => {
     let colour = sky(x, y)
@@ -47,10 +70,15 @@ function scene(width: number, height: number, seed: number): Buffer {
   }
   const sky = (x: number, y: number): Rgb => {
     const t = y / horizon
-    const base = blend(blend([18, 26, 66], [92, 74, 132], Math.min(1, t * 1.5)), [250, 168, 112], Math.max(0, t * 1.6 - 0.6))
+    const base = blend(
+      blend([18, 26, 66], [92, 74, 132], Math.min(1, t * 1.5)),
+      [250, 168, 112],
+      Math.max(0, t * 1.6 - 0.6),
+    )
     const distance = Math.hypot(x - sun.x, (y - sun.y) * 1.15) / height
     const glow = Math.exp(-distance * 6) * 0.9 + (distance < 0.034 ? 1 : 0)
-    const cloud = Math.max(0, fractal(x / (width / 5), y / (height / 22), seed + 99) - 0.48) * 1.7 * Math.min(1, t * 2)
+    const cloud =
+      Math.max(0, fractal(x / (width / 5), y / (height / 22), seed + 99) - 0.48) * 1.7 * Math.min(1, t * 2)
     const lit = blend(blend(base, [255, 196, 160], Math.min(0.8, cloud)), [255, 232, 190], Math.min(1, glow))
     const star = hash(x, y, seed) > 0.9994 && t < 0.5 ? (0.5 - t) * 420 : 0
     return [lit[0] + star, lit[1] + star, lit[2] + star]
@@ -61,14 +89,16 @@ function scene(width: number, height: number, seed: number): Buffer {
       if (y < horizon) colour = land(x, y)
       else {
         const depth = (y - horizon) / (height - horizon)
-        const wave = (fractal(x / (30 + depth * 120), (y * (1.6 - depth)) / 5, seed + 5) - 0.5) * (6 + depth * 46)
+        const wave =
+          (fractal(x / (30 + depth * 120), (y * (1.6 - depth)) / 5, seed + 5) - 0.5) * (6 + depth * 46)
         const mirrored = Math.max(0, Math.min(horizon - 1, Math.round(horizon - (y - horizon) * 1.12 + wave)))
         const shifted = Math.max(0, Math.min(width - 1, Math.round(x + wave * 0.7)))
         colour = blend(scale(land(shifted, mirrored), 0.78), [16, 26, 52], 0.18 + depth * 0.5)
       }
       const grain = (hash(x + 13, y + 7, seed) - 0.5) * 5
       const at = (y * width + x) * 3
-      for (let c = 0; c < 3; c++) data[at + c] = Math.max(0, Math.min(255, Math.round((colour[c] as number) + grain)))
+      for (let c = 0; c < 3; c++)
+        data[at + c] = Math.max(0, Math.min(255, Math.round((colour[c] as number) + grain)))
     }
   }
   return data
@@ -76,7 +106,13 @@ function scene(width: number, height: number, seed: number): Buffer {
 
 /** Height of a mountain line for every column, px. */
 function ridge(width: number, level: number, amplitude: number, seed: number): Float64Array {
-  return Float64Array.from({ length: width }, (_, x) => level - amplitude * (fractal(x / (width / 6), seed * 3.7, seed) * 2 - 0.7) - amplitude * 0.12 * fractal(x / 14, seed, seed + 3))
+  return Float64Array.from(
+    { length: width },
+    (_, x) =>
+      level -
+      amplitude * (fractal(x / (width / 6), seed * 3.7, seed) * 2 - 0.7) -
+      amplitude * 0.12 * fractal(x / 14, seed, seed + 3),
+  )
 }
 
 /** A water wheel of twelve paddles, turned by `angle` radians, on a transparent ground. RGBA. */
@@ -103,7 +139,8 @@ function logo(size: number, angle = 0.2): Buffer {
 
 function fractal(x: number, y: number, seed: number): number {
   let sum = 0
-  for (let octave = 0; octave < 5; octave++) sum += noise(x * 2 ** octave, y * 2 ** octave, seed + octave) / 2 ** (octave + 1)
+  for (let octave = 0; octave < 5; octave++)
+    sum += noise(x * 2 ** octave, y * 2 ** octave, seed + octave) / 2 ** (octave + 1)
   return sum / 0.97
 }
 
@@ -117,7 +154,8 @@ function noise(x: number, y: number, seed: number): number {
 }
 
 function hash(x: number, y: number, seed: number): number {
-  let h = Math.imul(x | 0, 374_761_393) ^ Math.imul(y | 0, 668_265_263) ^ Math.imul(seed | 0, 2_147_483_647 - 1_013)
+  let h =
+    Math.imul(x | 0, 374_761_393) ^ Math.imul(y | 0, 668_265_263) ^ Math.imul(seed | 0, 2_147_483_647 - 1_013)
   h = Math.imul(h ^ (h >>> 13), 1_274_126_177)
   return ((h ^ (h >>> 16)) >>> 0) / 4_294_967_296
 }

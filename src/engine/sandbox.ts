@@ -6,9 +6,15 @@ import type { SandboxStatus } from './types.ts'
 import { entryPath } from './worker-process.ts'
 
 /** Node needs this much address space before the first pixel; limits below it make it abort at start. */
-const BASE_ADDRESS_SPACE = 4_000_000_000
+const BASE_ADDRESS_SPACE = 6_500_000_000
 
-const NODE_FLAGS = ['--no-warnings', '--max-semi-space-size=4', '--max-old-space-size=512']
+// Stripping types runs in WebAssembly, whose guard regions would reserve 4 GB more address space.
+const NODE_FLAGS = [
+  '--disable-wasm-trap-handler',
+  '--no-warnings',
+  '--max-semi-space-size=4',
+  '--max-old-space-size=512',
+]
 
 /** How worker processes are started: through the launcher where the system allows, and what is known of it. */
 export interface Sandbox {

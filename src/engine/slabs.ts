@@ -82,6 +82,8 @@ export class Slabs {
       }
       signal.addEventListener('abort', onAbort, { once: true })
       this.#waiters.push(own)
+      // The oldest body may go on while younger ones wait.
+      this.#moveUp()
     })
   }
 

@@ -22,6 +22,9 @@ describe('fitInside()', () => {
 
 describe('fitOutside()', () => {
   test('covers the box', () => {
-    expect(fitOutside({ width: 1200, height: 800 }, { width: 400, height: 400 })).toEqual({ width: 600, height: 400 })
+    expect(fitOutside({ width: 1200, height: 800 }, { width: 400, height: 400 })).toEqual({
+      width: 600,
+      height: 400,
+    })
   })
 })

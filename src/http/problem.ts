@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { catalog, SluiceError } from '../errors/index.ts'
+import { linger } from './upload.ts'
 
 /** An RFC 9457 problem document. */
 export interface Problem {
@@ -48,10 +49,23 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown
   const problem = toProblem(error, from, request.id)
   request.outcome.error = error
   if (error.retryAfterSeconds !== undefined) reply.header('Retry-After', String(error.retryAfterSeconds))
-  return reply
+  const body = Buffer.from(JSON.stringify(problem))
+  reply
     .code(problem.status)
     .header('Cache-Control', 'no-store')
     .header('X-Content-Type-Options', 'nosniff')
-    .type('application/problem+json')
-    .send(JSON.stringify(problem))
+    .header('Content-Type', 'application/problem+json')
+    .header('Content-Length', String(body.length))
+  const { raw } = request
+  const bodied = raw.headers['content-length'] !== undefined || raw.headers['transfer-encoding'] !== undefined
+  if (!bodied || raw.complete) return reply.send(body)
+  // The client still sends: it gets the whole answer now, and the connection ends when it has had time to read it.
+  reply.header('Connection', 'close').hijack()
+  reply.raw.writeHead(problem.status, reply.getHeaders() as Record<string, string>)
+  if (request.method !== 'HEAD') reply.raw.write(body)
+  linger(raw, () => {
+    reply.raw.end()
+    if (!raw.complete) setTimeout(() => raw.socket.destroy(), 50).unref()
+  })
+  return reply
 }

@@ -11,7 +11,7 @@ import { openApi } from './openapi.ts'
 import type { HttpOptions } from './options.ts'
 import { renderPage } from './page.ts'
 import { sendProblem } from './problem.ts'
-import { lingerThenClose, receiveUpload } from './upload.ts'
+import { receiveUpload } from './upload.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -122,7 +122,6 @@ export function createServer(dependencies: ServerDependencies): FastifyInstance 
   }
   // The right path with the wrong method says which one is right.
   const refuse = (allow: string) => (request: FastifyRequest, reply: FastifyReply) => {
-    lingerThenClose(request.raw)
     return sendProblem(
       request,
       reply.header('Allow', allow),
@@ -181,15 +180,8 @@ function base({ telemetry, metrics, draining }: ServerDependencies): FastifyInst
     reply.header('X-Request-Id', request.id)
     if (draining()) reply.header('Connection', 'close')
   })
-  app.setErrorHandler((error, request, reply) => {
-    if (request.raw.method === 'POST' && !request.raw.complete) {
-      reply.header('Connection', 'close')
-      lingerThenClose(request.raw)
-    }
-    return sendProblem(request, reply, error)
-  })
+  app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error))
   app.setNotFoundHandler((request, reply) => {
-    if (!request.raw.complete) lingerThenClose(request.raw)
     return sendProblem(request, reply, new SluiceError('route-not-found', 'There is no such route'))
   })
   app.addHook('onResponse', async (request, reply) => {

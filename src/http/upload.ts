@@ -48,18 +48,23 @@ async function* paced(request: IncomingMessage, signal: AbortSignal): AsyncGener
   let windowBytes = 0
   let waitedMs = 0
   const chunks = request.iterator({ destroyOnReturn: false })
-  for (;;) {
-    const startedAt = performance.now()
-    const next = await within(chunks.next(), SLOW_WINDOW_MS, signal)
-    if (next.done === true) return
-    waitedMs += performance.now() - startedAt
-    windowBytes += (next.value as Buffer).length
-    if (waitedMs >= SLOW_WINDOW_MS) {
-      if (windowBytes < SLOW_BYTES) throw tooSlow()
-      waitedMs = 0
-      windowBytes = 0
+  try {
+    for (;;) {
+      const startedAt = performance.now()
+      const next = await within(chunks.next(), SLOW_WINDOW_MS, signal)
+      if (next.done === true) return
+      waitedMs += performance.now() - startedAt
+      windowBytes += (next.value as Buffer).length
+      if (waitedMs >= SLOW_WINDOW_MS) {
+        if (windowBytes < SLOW_BYTES) throw tooSlow()
+        waitedMs = 0
+        windowBytes = 0
+      }
+      yield next.value as Buffer
     }
-    yield next.value as Buffer
+  } finally {
+    // Lets go of the stream, so that the rest can be dropped by whoever answers.
+    void chunks.return?.()
   }
 }
 
@@ -188,19 +193,26 @@ const LINGER_MS = 1000
 const LINGER_BYTES = 4 * 1024 * 1024
 
 /**
- * Lets a client that still sends read its refusal: what comes is dropped for at most 1 s or 4 MiB, then the
- * connection is closed. Closing at once would reset it and lose the answer.
+ * Lets a client that still sends read its refusal: what comes is dropped for at most 1 s or 4 MiB, then `close`
+ * is called. Closing at once would reset the connection and lose the answer.
  */
-export function lingerThenClose(request: IncomingMessage): void {
-  if (request.complete || request.destroyed) return
+export function linger(request: IncomingMessage, close: () => void): void {
   let dropped = 0
-  const close = () => request.socket.destroy()
-  const timer = setTimeout(close, LINGER_MS)
+  let open = true
+  const finish = () => {
+    if (!open) return
+    open = false
+    clearTimeout(timer)
+    close()
+  }
+  const timer = setTimeout(finish, LINGER_MS)
   request.on('data', (chunk: Buffer) => {
     dropped += chunk.length
-    if (dropped > LINGER_BYTES) close()
+    if (dropped > LINGER_BYTES) finish()
   })
-  request.once('close', () => clearTimeout(timer))
-  request.once('end', () => clearTimeout(timer))
+  request.once('close', finish)
+  request.once('end', finish)
+  request.once('error', finish)
   request.resume()
+  if (request.complete || request.destroyed) finish()
 }

@@ -13,6 +13,8 @@ interface CropParams {
   readonly width: Length
   readonly height: Length
   readonly gravity: string
+  /** Set by `resize` alone: what comes in always covers the rectangle. */
+  readonly settled?: boolean
 }
 
 const PERCENT = /^(?:0|[1-9]\d?|100|(?:0|[1-9]\d?)\.\d{0,3}[1-9])%$/
@@ -69,7 +71,9 @@ export const crop = defineOperation<CropParams>({
   plan(params, { size, exact }) {
     const rect = locate(params, size)
     const measured = params.left === undefined && isSmart(params.gravity) && !sameSize(rect, size)
-    return settled(rect, size, exact, measured)
+    const planned = settled(rect, size, exact || params.settled === true, measured)
+    // What is only a bound may still be larger than the rectangle.
+    return exact ? planned : { ...planned, noop: false }
   },
   beforeOrientation(planned, orientation, stored) {
     return { ...planned, rect: toStoredRect(planned.rect as Rect, orientation, stored) }

@@ -1,9 +1,18 @@
-import { fitInside, fitOutside, type Orientation, orientSize, type Size } from '../geometry/index.ts'
+import {
+  type Box,
+  fitInside,
+  fitOutside,
+  type Orientation,
+  orientSize,
+  type Size,
+} from '../geometry/index.ts'
 import { defineOperation, type PlanContext, type Raster, SLOTS, type Step } from './define.ts'
 import { GRAVITY_FORM, isGravity } from './gravity.ts'
 
 export const FITS = ['inside', 'cover', 'contain', 'fill', 'outside'] as const
 export const KERNELS = ['nearest', 'linear', 'cubic', 'mitchell', 'lanczos2', 'lanczos3'] as const
+
+const MAX_EDGE = 16_384
 
 interface ResizeParams {
   readonly width?: number
@@ -12,6 +21,8 @@ interface ResizeParams {
   readonly enlarge: boolean
   readonly kernel: (typeof KERNELS)[number]
   readonly gravity: string
+  /** Set by `expand` alone: the size does not depend on what comes in. */
+  readonly settled?: boolean
   /** Set by `expand` alone: resample in linear light. */
   readonly linear?: boolean
 }
@@ -55,31 +66,38 @@ export const resize = defineOperation<ResizeParams>({
   ],
   expand(params, input, context) {
     const { width, height, fit, kernel, gravity } = params
-    const scale = (size: Size) => scaleTo(size, kernel, input, context)
     // Neither side: only a kernel or a fit was said, and there is nothing to scale to.
     if (width === undefined && height === undefined) return []
-    if (width === undefined || height === undefined || fit === 'inside') {
-      return scale(
-        fitInside(
-          input.size,
-          { width, height },
-          params.enlarge || (fit !== 'inside' && fit !== 'outside' && fit !== 'contain'),
-        ),
-      )
-    }
+    const scale = (size: Size, settled = false) => scaleTo(size, settled, kernel, input, context)
     const box = { width, height }
+    if (width === undefined || height === undefined) {
+      const mayGrow = params.enlarge || fit === 'cover' || fit === 'fill'
+      return scale(input.exact ? fitInside(input.size, box, mayGrow) : bound(input.size, box, mayGrow))
+    }
+    const full = { width, height }
     switch (fit) {
+      case 'inside':
+        return scale(
+          input.exact ? fitInside(input.size, box, params.enlarge) : bound(input.size, box, params.enlarge),
+        )
       case 'fill':
-        return scale(box)
+        return scale(full, true)
       case 'outside':
-        return scale(fitOutside(input.size, box, params.enlarge))
+        return scale(
+          input.exact ? fitOutside(input.size, box, params.enlarge) : bound(input.size, {}, params.enlarge),
+        )
       case 'cover':
-        return [...scale(fitOutside(input.size, box, true)), { op: 'crop', ...box, gravity }]
+        return [
+          ...scale(input.exact ? fitOutside(input.size, box, true) : full),
+          { op: 'crop', ...full, gravity, settled: true },
+        ]
       case 'contain': {
-        const inner = fitInside(input.size, box, params.enlarge)
+        const inner = input.exact
+          ? fitInside(input.size, box, params.enlarge)
+          : bound(input.size, box, params.enlarge)
         return [
           ...scale(inner),
-          { op: 'extend', canvas: box, gravity, mode: 'background', background: '00000000' },
+          { op: 'extend', canvas: full, gravity, mode: 'background', background: '00000000' },
         ]
       }
     }
@@ -89,7 +107,7 @@ export const resize = defineOperation<ResizeParams>({
     const noop = size.width === input.size.width && size.height === input.size.height && input.exact
     return {
       size,
-      exact: true,
+      exact: input.exact || params.settled === true,
       scale: size,
       noop,
       linear: params.linear === true,
@@ -110,13 +128,27 @@ export const resize = defineOperation<ResizeParams>({
   },
 })
 
+/** Most that a scale can give when what comes in is only known to be no larger than `most`. */
+function bound(most: Size, { width, height }: Box, enlarge: boolean): Size {
+  const side = (wished: number | undefined, own: number) =>
+    Math.min(wished ?? MAX_EDGE, enlarge ? MAX_EDGE : own)
+  return { width: side(width, most.width), height: side(height, most.height) }
+}
+
 /** The `quality` profile scales in linear light, from twice the size so that shrink-on-load still helps. */
-function scaleTo(size: Size, kernel: string, input: Raster, { profile }: PlanContext): Step[] {
+function scaleTo(
+  size: Size,
+  settled: boolean,
+  kernel: string,
+  input: Raster,
+  { profile }: PlanContext,
+): Step[] {
   const step = (to: Size, linear: boolean): Step => ({
     op: 'resize',
     fit: 'fill',
     kernel,
     ...to,
+    settled,
     ...(linear ? { linear } : {}),
   })
   const shrinks = size.width < input.size.width && size.height < input.size.height

@@ -5,6 +5,10 @@ import { findOperation } from './index.ts'
 /** A step with its concrete pixels. `inputs` index the plan's further inputs. Plain JSON. */
 export interface ResolvedStep {
   readonly step: Step
+  /** The step of the recipe that this one came from, to plan it again once pixels are known. */
+  readonly wish: Step
+  /** Position of `wish` in the recipe: its parts share it. */
+  readonly index: number
   readonly planned: PlannedStep
   readonly inputs: readonly number[]
   readonly input: Raster
@@ -41,7 +45,7 @@ export function resolveSteps(
 ): readonly ResolvedStep[] {
   const resolved: ResolvedStep[] = []
   let current = raster
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
     const indices = options.inputsOf(step)
     const context: PlanContext = {
       profile: options.profile,
@@ -50,7 +54,7 @@ export function resolveSteps(
     for (const simple of operationOf(step).expand?.(step, current, context) ?? [step]) {
       const planned = operationOf(simple).plan(simple, current, context)
       if (planned.noop === true) continue
-      resolved.push({ step: simple, planned, inputs: indices, input: current })
+      resolved.push({ step: simple, wish: step, index, planned, inputs: indices, input: current })
       current = rasterAfter(current, planned)
     }
   }

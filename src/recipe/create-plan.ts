@@ -108,7 +108,8 @@ function layOut(
   const fused = frames === 1 && bitDepth === 8 && joinsDecoder(probe, first) && (!separate || scalesOnLoad)
   // The reference keeps the same order of turns: what leads is done on the stored raster there, too.
   const leading = separate && !scalesOnLoad ? grouped.slice(0, 2).flatMap(({ steps }) => steps) : first
-  const joins = fused || (separate && frames === 1 && bitDepth === 8 && joinsDecoder(probe, leading.slice(0, 1)))
+  const joins =
+    fused || (separate && frames === 1 && bitDepth === 8 && joinsDecoder(probe, leading.slice(0, 1)))
   const before = joins && orientation !== 1 ? leadingSteps(leading) : 0
   let left = before
   const passes = grouped.map((pass) => {

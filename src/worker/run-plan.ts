@@ -1,11 +1,12 @@
 import type { Sharp, SharpOptions } from 'sharp'
 import { SluiceError } from '../errors/index.ts'
-import { turnsOf } from '../geometry/index.ts'
+import { type Size, turnsOf } from '../geometry/index.ts'
 import {
   findOperation,
   groupPasses,
   type Pass,
   type Pixels,
+  type Raster,
   type ResolvedStep,
   rasterAfter,
   resolveSteps,
@@ -62,7 +63,8 @@ async function runStill(plan: Plan, source: Buffer, tools: Tools): Promise<Made>
       stored = await runSteps(pass.steps, rasterOf(await pixelsOf(stored, base.bitDepth)), tools, plan)
     }
     passes = passes.slice(base.stepsBeforeOrientation)
-    const upright = base.stepsBeforeOrientation === 0 ? stored : rasterOf(await pixelsOf(stored, base.bitDepth))
+    const upright =
+      base.stepsBeforeOrientation === 0 ? stored : rasterOf(await pixelsOf(stored, base.bitDepth))
     image = rasterOf(await pixelsOf(orient(upright, base.orientation), base.bitDepth))
     direct = false
   }
@@ -193,38 +195,39 @@ async function settle(
   const after = rasterAfter(input, planned)
   const remaining = [...others, ...rest.flatMap(({ steps }) => steps)]
   // Steps planned on upper bounds are planned again on what is there; those on exact sizes stand.
-  const settled = first.planned.exact
-    ? remaining
-    : resolveSteps(
-        remaining.map(({ step }) => step),
-        after,
-        {
-          profile,
-          inputs: await Promise.all(
-            remaining.flatMap(({ inputs }) => inputs).map(async (index) => factsOf(await tools.input(index))),
-          ),
-          inputsOf: (step) => positionsOf(remaining, step),
-        },
-      ).map((step) => ({
-        ...step,
-        inputs: remaining.find((old) => old.step === step.step)?.inputs ?? step.inputs,
-      }))
+  const settled = first.planned.exact ? remaining : await resolveAgain(remaining, after, profile, tools)
   const [next, ...more] = groupPasses(planned.noop === true ? settled : [measured, ...settled])
   return { pass: next, rest: more }
 }
 
-function factsOf({ width, height }: Pixels): { size: { width: number; height: number }; alpha: boolean } {
-  return { size: { width, height }, alpha: true }
+/** Plans the recipe's own steps behind `remaining` once more; several parts of one wish are one step again. */
+async function resolveAgain(
+  remaining: readonly ResolvedStep[],
+  raster: Raster,
+  profile: Plan['profile'],
+  tools: Tools,
+): Promise<readonly ResolvedStep[]> {
+  const wishes = remaining.filter(({ index }, at) => remaining[at - 1]?.index !== index)
+  const used = wishes.flatMap(({ inputs }) => inputs)
+  const facts = await Promise.all(
+    used.map(async (index) => ({ size: sizeOf(await tools.input(index)), alpha: true })),
+  )
+  const steps = wishes.map(({ wish }) => wish)
+  // `inputsOf` speaks of positions in `facts`; what the steps run with are the job's own numbers.
+  const resolved = resolveSteps(steps, raster, {
+    profile,
+    inputs: facts,
+    inputsOf: (step) => {
+      const at = steps.indexOf(step)
+      const before = wishes.slice(0, at).reduce((sum, { inputs }) => sum + inputs.length, 0)
+      return wishes[at]?.inputs.map((_, i) => before + i) ?? []
+    },
+  })
+  return resolved.map((step) => ({ ...step, inputs: step.inputs.map((at) => used[at] as number) }))
 }
 
-/** Where a step's inputs stand in the list of all inputs of the remaining steps. */
-function positionsOf(steps: readonly ResolvedStep[], wanted: ResolvedStep['step']): readonly number[] {
-  let at = 0
-  for (const { step, inputs } of steps) {
-    if (step === wanted) return inputs.map((_, index) => at + index)
-    at += inputs.length
-  }
-  return []
+function sizeOf({ width, height }: Pixels): Size {
+  return { width, height }
 }
 
 function frameOf(strip: Pixels, frames: number, index: number): Pixels {

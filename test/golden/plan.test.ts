@@ -19,7 +19,14 @@ const CORPUS = [
 ] // biome-ignore format: a list
 
 async function sources(): Promise<readonly Buffer[]> {
-  const generated = await Promise.all([fixture(), fixture({ alpha: true }), fixture({ format: 'jpeg', orientation: 6 }), fixture({ format: 'webp', alpha: true }), fixture({ format: 'gif' }), fixture({ format: 'tiff', orientation: 5 })])
+  const generated = await Promise.all([
+    fixture(),
+    fixture({ alpha: true }),
+    fixture({ format: 'jpeg', orientation: 6 }),
+    fixture({ format: 'webp', alpha: true }),
+    fixture({ format: 'gif' }),
+    fixture({ format: 'tiff', orientation: 5 }),
+  ])
   return hasCorpus ? CORPUS.map(corpusFile) : generated
 }
 
@@ -48,7 +55,13 @@ describe('createPlan()', () => {
   }, 300_000)
 
   test('gives the same pixels fused as in one pass per step', async () => {
-    const files = await Promise.all([fixture(), fixture({ alpha: true }), fixture({ format: 'tiff', orientation: 6 }), fixture({ format: 'png', width: 61, height: 200, orientation: 7 }), fixture({ format: 'jpeg', orientation: 8 })])
+    const files = await Promise.all([
+      fixture(),
+      fixture({ alpha: true }),
+      fixture({ format: 'tiff', orientation: 6 }),
+      fixture({ format: 'png', width: 61, height: 200, orientation: 7 }),
+      fixture({ format: 'jpeg', orientation: 8 }),
+    ])
     let fused = 0
     await fc.assert(
       fc.asyncProperty(fc.nat(files.length - 1), randomRecipe(), async (index, text) => {
@@ -56,7 +69,11 @@ describe('createPlan()', () => {
         const together = await make(file, `${text},format=png`).catch(refused)
         if (together === undefined) return
         const apart = await make(file, `${text},format=png`, { separate: true })
-        if (together.plan.passes.length < apart.plan.passes.length || together.plan.base.fused !== apart.plan.base.fused) fused += 1
+        if (
+          together.plan.passes.length < apart.plan.passes.length ||
+          together.plan.base.fused !== apart.plan.base.fused
+        )
+          fused += 1
         expect(together.data.equals(apart.data)).toBe(true)
       }),
       { numRuns: 400 },
@@ -65,8 +82,36 @@ describe('createPlan()', () => {
   }, 300_000)
 })
 
+describe('trim', () => {
+  test('what follows is planned again on what is left: no distortion', async () => {
+    const inner = await sharp({ create: { width: 40, height: 100, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer()
+    const framed = await sharp({ create: { width: 300, height: 200, channels: 3, background: 'white' } })
+      .composite([{ input: inner }])
+      .png()
+      .toBuffer()
+    expect(await make(framed, 'trim=10;h=50')).toMatchObject({
+      width: 20,
+      height: 50,
+      plan: { exact: false },
+    })
+    expect(await make(framed, 'trim=10;w=30,h=30,fit=cover')).toMatchObject({
+      width: 30,
+      height: 30,
+      plan: { exact: true },
+    })
+  })
+})
+
 /** Plans may refuse: a crop that lies outside, a size over the limits. Anything else is a failure. */
 function refused(error: unknown): undefined {
-  if (error instanceof SluiceError && (error.code === 'parameter-invalid' || error.code === 'result-too-large' || error.code === 'source-too-large')) return undefined
+  if (
+    error instanceof SluiceError &&
+    (error.code === 'parameter-invalid' ||
+      error.code === 'result-too-large' ||
+      error.code === 'source-too-large')
+  )
+    return undefined
   throw error
 }

@@ -22,7 +22,12 @@ export function corpusRows(): readonly CorpusRow[] {
   const lines = readFileSync(`${corpusPath}INDEX.tsv`, 'utf8').trim().split('\n').slice(1)
   return lines
     .map((line) => line.split('\t'))
-    .map((cells) => ({ path: cells[0] ?? '', displayed: cells[3] ?? '-', expected: (cells[11] ?? '').split(','), rule: cells[12] ?? '-' }))
+    .map((cells) => ({
+      path: cells[0] ?? '',
+      displayed: cells[3] ?? '-',
+      expected: (cells[11] ?? '').split(','),
+      rule: cells[12] ?? '-',
+    }))
     .filter(({ expected }) => !expected[0]?.startsWith('n/a'))
 }
 

@@ -24,7 +24,13 @@ export interface FixtureOptions {
 }
 
 /** An encoded picture of `pattern`. */
-export async function fixture({ width = 120, height = 80, format = 'png', alpha = false, orientation }: FixtureOptions = {}): Promise<Buffer> {
+export async function fixture({
+  width = 120,
+  height = 80,
+  format = 'png',
+  alpha = false,
+  orientation,
+}: FixtureOptions = {}): Promise<Buffer> {
   const channels = alpha ? 4 : 3
   const image = sharp(pattern(width, height, channels), { raw: { width, height, channels } })
   const tagged = orientation === undefined ? image : image.withMetadata({ orientation })
@@ -33,7 +39,9 @@ export async function fixture({ width = 120, height = 80, format = 'png', alpha 
 
 /** An animated GIF of `frames` frames, each a flat colour. */
 export function animation(frames = 4, width = 30, height = 20): Promise<Buffer> {
-  const strip = Buffer.concat(Array.from({ length: frames }, (_, i) => Buffer.alloc(width * height * 3, (i + 1) * 40)))
+  const strip = Buffer.concat(
+    Array.from({ length: frames }, (_, i) => Buffer.alloc(width * height * 3, (i + 1) * 40)),
+  )
   return sharp(strip, { raw: { width, height: height * frames, channels: 3, pageHeight: height } })
     .gif({ delay: Array.from({ length: frames }, (_, i) => 50 + i * 10), loop: 3 })
     .toBuffer()

@@ -1,5 +1,13 @@
 import { parseRecipe } from '../../src/dialects/index.ts'
-import { createPlan, type InputFormat, limitsOptions, normalize, type Plan, type Probe, sniff } from '../../src/recipe/index.ts'
+import {
+  createPlan,
+  type InputFormat,
+  limitsOptions,
+  normalize,
+  type Plan,
+  type Probe,
+  sniff,
+} from '../../src/recipe/index.ts'
 import { probeImage } from '../../src/worker/probe-image.ts'
 import { type Made, runPlan } from '../../src/worker/run-plan.ts'
 

@@ -17,8 +17,19 @@ const OPTIONS: Readonly<Record<string, fc.Arbitrary<string>>> = {
 const stage = (keys: readonly string[]) =>
   fc
     .subarray([...keys], { minLength: 1, maxLength: 5 })
-    .chain((chosen) => fc.tuple(...chosen.map((key) => (OPTIONS[key] as fc.Arbitrary<string>).map((value) => `${key}=${value}`))).map((options) => options.join(',')))
+    .chain((chosen) =>
+      fc
+        .tuple(
+          ...chosen.map((key) => (OPTIONS[key] as fc.Arbitrary<string>).map((value) => `${key}=${value}`)),
+        )
+        .map((options) => options.join(',')),
+    )
 
 /** Text of a random recipe of one to three stages. */
 export const randomRecipe = (without: readonly string[] = []): fc.Arbitrary<string> =>
-  fc.array(stage(Object.keys(OPTIONS).filter((key) => !without.includes(key))), { minLength: 1, maxLength: 3 }).map((stages) => stages.join(';'))
+  fc
+    .array(stage(Object.keys(OPTIONS).filter((key) => !without.includes(key))), {
+      minLength: 1,
+      maxLength: 3,
+    })
+    .map((stages) => stages.join(';'))

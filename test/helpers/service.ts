@@ -3,7 +3,15 @@ import { type Running, startSluice } from '../../src/main.ts'
 
 /** A whole service on free ports, with real workers. Settings as in the environment. */
 export async function startService(env: Readonly<Record<string, string>> = {}): Promise<Running> {
-  const { config } = loadConfig({ env: { SLUICE_PORT: '0', SLUICE_ADMIN_PORT: '0', SLUICE_LOG_LEVEL: 'silent', SLUICE_MEMORY_BUDGET: '512MB', ...env } })
+  const { config } = loadConfig({
+    env: {
+      SLUICE_PORT: '0',
+      SLUICE_ADMIN_PORT: '0',
+      SLUICE_LOG_LEVEL: 'silent',
+      SLUICE_MEMORY_BUDGET: '512MB',
+      ...env,
+    },
+  })
   const running = await startSluice(config)
   await running.ready
   return running

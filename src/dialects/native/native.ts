@@ -241,7 +241,8 @@ function spellings(): Map<string, string> {
   const words = new Map(NATIVE_KEYS.map((key) => [key, key]))
   for (const [key, field] of Object.entries(OUTPUT_KEYS)) words.set(field, key)
   for (const [name, { operation, key }] of keyed) {
-    for (const word of typeof key === 'string' ? [key] : [operation.name]) if (!words.has(word)) words.set(word, name)
+    for (const word of typeof key === 'string' ? [key] : [operation.name])
+      if (!words.has(word)) words.set(word, name)
   }
   return words
 }
