@@ -13,7 +13,7 @@ type Rgb = readonly [number, number, number]
 
 const lake = scene(2048, 1365, 7)
 writeFileSync(`${folder}lake.jpg`, await encodeJpeg(lake, 2048, 1365))
-const tall = scene(1200, 1600, 23)
+const tall = scene(1200, 1600, 23, true)
 // Stored on its side with orientation 6, as phones do.
 const sideways = await sharp(tall, { raw: { width: 1200, height: 1600, channels: 3 } })
   .rotate(270)
@@ -46,73 +46,148 @@ function encodeJpeg(data: Buffer, width: number, height: number): Promise<Buffer
     .toBuffer()
 }
 
-/** Dusk over a mountain lake: sky with stars and a low sun, five ridges in haze, their reflection in moving water. */
-function scene(width: number, height: number, seed: number): Buffer {
+/**
+ * Dusk over a mountain lake: stars and lit clouds above a low sun, five ridges with mist between them, their
+ * reflection in moving water with the sun's glitter, a boat; `tower` adds a lighthouse on its rock.
+ */
+function scene(width: number, height: number, seed: number, tower = false): Buffer {
   const data = Buffer.alloc(width * height * 3)
-  const horizon = Math.round(height * 0.62)
-  const ridges = Array.from({ length: 5 }, (_, i) =>
-    ridge(width, horizon - height * (0.3 - i * 0.062), height * (0.13 - i * 0.012), seed + i * 17),
-  )
-  const sun = { x: width * 0.66, y: horizon - height * 0.1 }
-  const land = (x: number, y: number): Rgb => {
+  const horizon = Math.round(height * 0.6)
+  const sun = { x: width * (tower ? 0.36 : 0.64), y: horizon - height * 0.172 }
+  const ridges = Array.from({ length: 5 }, (_, i) => ridge(i))
+
+  /** Height of a mountain line for every column, px; it sinks where the sun stands. */
+  function ridge(i: number): Float64Array {
+    const level = horizon - height * (0.17 - i * 0.034)
+    const amplitude = height * (0.2 - i * 0.026)
+    const valley = width * (0.13 - i * 0.012)
+    return Float64Array.from({ length: width }, (_, x) => {
+      const open = Math.exp(-(((x - sun.x) / valley) ** 2))
+      const rough = fractal(x / (width / (5 + i * 2)), seed * 3.7 + i * 9.1, seed + i * 17)
+      const fine = fractal(x / 16, seed, seed + i * 5)
+      const pines =
+        i < 3
+          ? 0
+          : height * 0.012 * Math.max(0, 1 - Math.abs(((x / (7 + i) + fine) % 1) * 2 - 1)) * (0.6 + fine)
+      return level - amplitude * (Math.max(0, rough - 0.32) * 1.5 + 0.07 * fine) * (1 - 0.75 * open) - pines
+    })
+  }
+
+  function sky(x: number, y: number): Rgb {
+    const t = y / horizon
+    const night = blend([11, 20, 58], [78, 74, 142], Math.min(1, t * 1.45))
+    const dusk = blend(night, [247, 152, 96], Math.min(1, Math.max(0, t * 1.75 - 0.72)))
+    const distance = Math.hypot(x - sun.x, (y - sun.y) * 1.2) / height
+    const glow = 0.62 * Math.exp(-distance * 4.2) + 0.3 * Math.exp(-distance * 18)
+    const bank = fractal(x / (width / 4), y / (height / 26), seed + 99)
+    const cloud = Math.max(0, bank - 0.5) * 3 * Math.min(1, t * 2.4)
+    const edge = blend([176, 110, 140], [255, 190, 132], Math.min(1, Math.exp(-distance * 2.6) * 1.4))
+    const lit = blend(blend(dusk, edge, Math.min(0.85, cloud)), [255, 224, 166], Math.min(1, glow))
+    const disc = 1 - Math.min(1, Math.max(0, (distance - 0.03) / 0.0025))
+    const spark = hash(Math.floor(x / 1.6), Math.floor(y / 1.6), seed)
+    const star = spark > 0.9988 && t < 0.55 ? (0.55 - t) * 300 * (spark - 0.9988) * 830 : 0
+    const seen = blend(lit, [255, 246, 214], disc)
+    return [seen[0] + star, seen[1] + star, seen[2] + star * 0.95]
+  }
+
+  function land(x: number, y: number): Rgb {
     let colour = sky(x, y)
+    const warm = Math.exp(-Math.abs(x - sun.x) / (width * 0.3))
+    const haze = blend([112, 100, 156], [246, 168, 122], warm)
     for (const [i, line] of ridges.entries()) {
       const depth = y - (line[x] as number)
       if (depth < 0) continue
-      const haze = 0.72 - i * 0.16
-      const rock: Rgb = [28 + i * 3, 34 + i * 2, 58 - i * 6]
-      const shade = 1 - 0.18 * fractal(x / 55, y / 30, seed + i)
-      const mist: Rgb = [214, 150, 140]
-      const lifted = Math.min(1, haze + Math.min(0.35, depth / height))
-      colour = blend(scale(rock, shade), mist, lifted * 0.75)
+      const rock = blend([84, 76, 128], [14, 18, 36], (i + 0.6) / 4.6)
+      // Slopes that face the sun catch its light; gullies run aslant, so the slope is read off to the side.
+      const gully = Math.round(x + (fractal(x / 70 + depth / 50, y / 26, seed + i * 3) - 0.5) * depth * 2.4)
+      const [before, after] = [
+        Math.max(0, Math.min(width - 1, gully - 24)),
+        Math.max(0, Math.min(width - 1, gully + 24)),
+      ]
+      const slope = ((line[after] as number) - (line[before] as number)) / 48
+      const facing = i > 2 ? 0 : Math.max(0, Math.min(1, Math.sign(sun.x - x) * slope * 0.9))
+      const grain = 0.82 + 0.36 * fractal(x / 42 + depth / 60, y / 24, seed + i)
+      const lit = blend(
+        scale(rock, grain),
+        [236, 140, 104],
+        facing * (0.42 - i * 0.08) * Math.exp(-depth / (height * 0.09)),
+      )
+      const mist =
+        Math.min(1, depth / (height * 0.13)) ** 1.5 *
+        (0.86 - i * 0.15) *
+        (0.72 + 0.5 * fractal(x / (width / 7), y / (height / 60), seed + 31))
+      colour = blend(lit, haze, Math.min(0.95, mist + 0.34 - i * 0.075))
     }
     return colour
   }
-  const sky = (x: number, y: number): Rgb => {
-    const t = y / horizon
-    const base = blend(
-      blend([18, 26, 66], [92, 74, 132], Math.min(1, t * 1.5)),
-      [250, 168, 112],
-      Math.max(0, t * 1.6 - 0.6),
-    )
-    const distance = Math.hypot(x - sun.x, (y - sun.y) * 1.15) / height
-    const glow = Math.exp(-distance * 6) * 0.9 + (distance < 0.034 ? 1 : 0)
-    const cloud =
-      Math.max(0, fractal(x / (width / 5), y / (height / 22), seed + 99) - 0.48) * 1.7 * Math.min(1, t * 2)
-    const lit = blend(blend(base, [255, 196, 160], Math.min(0.8, cloud)), [255, 232, 190], Math.min(1, glow))
-    const star = hash(x, y, seed) > 0.9994 && t < 0.5 ? (0.5 - t) * 420 : 0
-    return [lit[0] + star, lit[1] + star, lit[2] + star]
+
+  function water(x: number, y: number): Rgb {
+    const depth = (y - horizon) / (height - horizon)
+    const wave = fractal(x / (26 + depth * 150), (y - horizon) / (1.2 + depth * 11), seed + 5) - 0.5
+    const from = horizon - 1 - (y - horizon) * 1.05 + wave * (5 + depth * 70)
+    const mirrored = Math.max(0, Math.min(horizon - 1, Math.round(from)))
+    const shifted = Math.max(0, Math.min(width - 1, Math.round(x + wave * (4 + depth * 26))))
+    const still = blend(scale(land(shifted, mirrored), 0.86), [14, 26, 56], 0.1 + depth * 0.42)
+    const streak = Math.exp(-(((x - sun.x) / (width * (0.016 + depth * 0.06))) ** 2))
+    const glitter = streak * Math.max(0, Math.min(1, wave * 5 + 0.35)) * (1 - depth * 0.55)
+    return blend(still, [255, 206, 140], Math.min(0.9, glitter))
   }
+
+  /** How much of a pixel is boat or rock, and of what colour. */
+  function object(x: number, y: number): { cover: number; colour: Rgb } {
+    const unit = height / 100
+    const boat = { x: (x - width * (tower ? 0.24 : 0.37)) / unit, y: (y - (horizon + height * 0.115)) / unit }
+    const mirror = boat.y > 1.35
+    const v = mirror ? 2.7 - boat.y : boat.y
+    const hull = v > -0.1 && v < 1.35 && Math.abs(boat.x) < 5.2 - v * v * 0.9
+    const sailor =
+      Math.hypot(boat.x - 0.7, (v + 2.1) * 0.95) < 0.52 ||
+      (Math.abs(boat.x - 0.7 - (v + 1) * 0.16) < 0.62 && v > -1.7 && v < 0)
+    const rod = Math.abs(boat.x - 1.1 - (-0.6 - v) * 1.5) < 0.14 && v < -0.6 && v > -4.6
+    if (hull || sailor || rod) return { cover: mirror ? 0.5 : 1, colour: [12, 13, 26] }
+    if (!tower) return { cover: 0, colour: [0, 0, 0] }
+    const light = { x: (x - width * 0.74) / unit, y: (horizon + height * 0.03 - y) / unit }
+    const rock =
+      light.y < 4.5 - ((light.x - 0.6) / 4.6) ** 2 * 1.9 + fractal(x / 22, y / 30, seed + 8) * 1.6 &&
+      light.y > -1.2 + fractal(x / 30, 3, seed) * 0.8 - 0.4
+    const shaft = Math.abs(light.x) < 2.25 - light.y * 0.026 && light.y > 3 && light.y < 33
+    const gallery = Math.abs(light.x) < 2.5 && light.y >= 33 && light.y < 34.1
+    const lantern = Math.abs(light.x) < 1.25 && light.y >= 34.1 && light.y < 37
+    const roof = light.y >= 37 && light.y < 39.4 && Math.abs(light.x) < (39.4 - light.y) * 0.75
+    if (lantern)
+      return {
+        cover: 1,
+        colour: Math.abs(((light.x + 1.25) % 0.83) - 0.42) > 0.34 ? [40, 26, 30] : [255, 236, 170],
+      }
+    if (gallery || roof) return { cover: 1, colour: [38, 26, 40] }
+    if (shaft) {
+      const round = (light.x + 2.25) / 4.5
+      const band = Math.floor((light.y - 3) / 6) % 2 === 0
+      const wall = band ? ([226, 206, 204] as const) : ([168, 52, 50] as const)
+      return {
+        cover: 1,
+        colour: scale(blend(wall, [250, 176, 130], Math.max(0, 0.5 - round) * 0.5), 0.98 - round * 0.72),
+      }
+    }
+    if (rock) return { cover: 1, colour: scale([48, 40, 58], 0.5 + fractal(x / 12, y / 8, seed + 2)) }
+    const beam = Math.exp(-Math.hypot(light.x, light.y - 35.5) / 3.4)
+    return { cover: beam * 0.75, colour: [255, 226, 160] }
+  }
+
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
-      let colour: Rgb
-      if (y < horizon) colour = land(x, y)
-      else {
-        const depth = (y - horizon) / (height - horizon)
-        const wave =
-          (fractal(x / (30 + depth * 120), (y * (1.6 - depth)) / 5, seed + 5) - 0.5) * (6 + depth * 46)
-        const mirrored = Math.max(0, Math.min(horizon - 1, Math.round(horizon - (y - horizon) * 1.12 + wave)))
-        const shifted = Math.max(0, Math.min(width - 1, Math.round(x + wave * 0.7)))
-        colour = blend(scale(land(shifted, mirrored), 0.78), [16, 26, 52], 0.18 + depth * 0.5)
-      }
-      const grain = (hash(x + 13, y + 7, seed) - 0.5) * 5
+      const { cover, colour: thing } = object(x, y)
+      const behind = y < horizon ? land(x, y) : water(x, y)
+      // The eye is led inwards by corners that are a little darker.
+      const corner = 1 - 0.3 * (((x / width - 0.5) * 1.5) ** 2 + ((y / height - 0.5) * 1.3) ** 2)
+      const colour = scale(blend(behind, thing, cover), corner)
+      const grain = (hash(x + 13, y + 7, seed) - 0.5) * 6
       const at = (y * width + x) * 3
       for (let c = 0; c < 3; c++)
         data[at + c] = Math.max(0, Math.min(255, Math.round((colour[c] as number) + grain)))
     }
   }
   return data
-}
-
-/** Height of a mountain line for every column, px. */
-function ridge(width: number, level: number, amplitude: number, seed: number): Float64Array {
-  return Float64Array.from(
-    { length: width },
-    (_, x) =>
-      level -
-      amplitude * (fractal(x / (width / 6), seed * 3.7, seed) * 2 - 0.7) -
-      amplitude * 0.12 * fractal(x / 14, seed, seed + 3),
-  )
 }
 
 /** A water wheel of twelve paddles, turned by `angle` radians, on a transparent ground. RGBA. */
