@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { parseRecipe } from '../dialects/index.ts'
 import { type Body, createEngine } from '../engine/index.ts'
 import { SluiceError } from '../errors/index.ts'
-import { createService, type RequestContext, type Service } from '../service/index.ts'
+import { createService, describeProbe, type RequestContext, type Service } from '../service/index.ts'
 import { createSources } from '../sources/index.ts'
 import { silentTelemetry } from '../telemetry/index.ts'
 import { type Arguments, configOf } from './config-of.ts'
@@ -37,7 +37,9 @@ export async function info({ positional, flags }: Arguments): Promise<number> {
   if (input === undefined || rest.length > 0)
     throw new SluiceError('parameter-invalid', 'Expected: sluice info <file>')
   return withService(flags, await readInput(input), async (service, body, context) => {
-    process.stdout.write(`${JSON.stringify(await service.describeBody(body, context), null, 2)}\n`)
+    process.stdout.write(
+      `${JSON.stringify(describeProbe(await service.describeBody(body, context)), null, 2)}\n`,
+    )
   })
 }
 

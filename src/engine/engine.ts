@@ -15,6 +15,7 @@ import { Pool } from './pool.ts'
 import { checkSandbox, createSandbox } from './sandbox.ts'
 import { Slabs } from './slabs.ts'
 import { Strikes } from './strikes.ts'
+import { noteTransient } from './transient.ts'
 import type { Body, Engine, JobOptions, Rendered } from './types.ts'
 import { type Exit, WorkerExit, type WorkerProcess } from './worker-process.ts'
 
@@ -73,8 +74,8 @@ class ProcessEngine implements Engine {
     this.#options = options
     this.#telemetry = telemetry
     const budget = options.memoryBudgetBytes
-    // Bodies may take up to half: the largest plan always finds its room, so those who hold bytes get on.
-    const inputBytes = Math.min(Math.floor(budget / 2), 512 * 1024 * 1024)
+    // Bodies may take three eighths: the largest plan always finds its room, so those who hold bytes get on.
+    const inputBytes = Math.min(Math.floor((budget * 3) / 8), 512 * 1024 * 1024)
     this.maxPlanBytes = budget - inputBytes
     const onChange = () => this.#report()
     this.#slabs = new Slabs({ capacityBytes: inputBytes, waitMs: options.queueTimeoutMs, onChange })
@@ -171,7 +172,11 @@ class ProcessEngine implements Engine {
         bytes: payload.length,
         queueMs,
         workerId: worker.id,
-        release: () => lease.release(),
+        release: () => {
+          lease.release()
+          // The socket's chunks and the payload itself.
+          noteTransient(2 * payload.length)
+        },
       }
     } catch (error) {
       lease.release()

@@ -118,9 +118,7 @@ export class Pool {
         telemetry.observe('sluice_worker_spawn_ms', performance.now() - startedAt, { kind })
         this.#offer(worker)
       },
-      () => {
-        this.#failures += 1
-      },
+      () => undefined,
     )
     void worker.exited.then((exit) => {
       this.#all.delete(worker)

@@ -1,4 +1,5 @@
 import { readSync, writeSync } from 'node:fs'
+import { noteTransient } from './transient.ts'
 
 /** Descriptor of the socket between server and worker, in the worker. */
 export const WORKER_FD = 3
@@ -45,19 +46,35 @@ export function readMessageSync<H extends Framed>(fd: number): Message<H> | unde
   const json = Buffer.allocUnsafe(length)
   fill(fd, json, false)
   const header = JSON.parse(json.toString('utf8')) as H
-  const payloads = header.payloads.map((bytes) => {
-    // Not from Node's shared pool: a decoder may hold on to it for the whole job.
-    const payload = Buffer.allocUnsafeSlow(bytes)
+  const payloads = header.payloads.map((bytes, index) => {
+    const payload = index === 0 ? arenaFor(bytes) : Buffer.allocUnsafeSlow(bytes)
     fill(fd, payload, false)
     return payload
   })
   return { header, payloads }
 }
 
+/** Bodies up to this size are read into one buffer that is used again: what is not garbage need not be collected. */
+const ARENA_BYTES = 4 * 1024 * 1024
+let arena = Buffer.alloc(0)
+
+/** Memory for the first payload; valid until the next message is read. */
+function arenaFor(bytes: number): Buffer {
+  if (bytes > ARENA_BYTES) {
+    noteTransient(bytes)
+    return Buffer.allocUnsafeSlow(bytes)
+  }
+  if (arena.length < bytes) arena = Buffer.allocUnsafeSlow(Math.min(ARENA_BYTES, 2 * bytes))
+  return arena.subarray(0, bytes)
+}
+
 /** Writes one message, blocking. */
 export function writeMessageSync(fd: number, header: Framed, payloads: readonly Uint8Array[] = []): void {
   drain(fd, encodeHeader(header))
-  for (const payload of payloads) drain(fd, payload)
+  for (const payload of payloads) {
+    drain(fd, payload)
+    noteTransient(payload.length)
+  }
 }
 
 function fill(fd: number, target: Buffer, endAllowed: boolean): boolean {

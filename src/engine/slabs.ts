@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { SluiceError } from '../errors/index.ts'
+import { noteTransient } from './transient.ts'
 import type { Body, InputLease, OpenInputOptions } from './types.ts'
 
 /** Unit in which room for bodies is granted. */
@@ -161,6 +162,7 @@ class Lease implements InputLease {
       })
     }
     this.#hash.update(chunk)
+    noteTransient(chunk.length)
     let rest = chunk
     while (rest.length > 0) {
       const used = this.#bytes % SLAB_BYTES

@@ -64,6 +64,8 @@ export class WorkerProcess {
   /** What isolates it, as its launcher reported before any worker code ran. */
   sandbox: SandboxStatus = { level: 'none' }
   jobs = 0
+  /** Whether it has ever been ready. */
+  started = false
   /** Resident memory after it was ready, bytes. */
   idleBytes = 0
   readonly #child: ChildProcess
@@ -102,6 +104,7 @@ export class WorkerProcess {
           return
         }
         if (answer.kind === 'ready') {
+          this.started = true
           this.idleBytes = this.residentBytes()
           resolve(answer.versions)
           return

@@ -4,8 +4,14 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { type Action, native } from '../dialects/index.ts'
 import type { Engine } from '../engine/index.ts'
 import { SluiceError } from '../errors/index.ts'
-import type { Probe } from '../recipe/index.ts'
-import type { Asked, Facts, RequestContext, Service, Variant } from '../service/index.ts'
+import {
+  type Asked,
+  describeProbe,
+  type Facts,
+  type RequestContext,
+  type Service,
+  type Variant,
+} from '../service/index.ts'
 import type { Metrics, Telemetry } from '../telemetry/index.ts'
 import { openApi } from './openapi.ts'
 import type { HttpOptions } from './options.ts'
@@ -350,30 +356,6 @@ function releaseWhenSent(reply: FastifyReply, variant: Variant): void {
     clearInterval(timer)
     variant.release()
   })
-}
-
-/** Facts of a source as `/info` shows them. */
-function describeProbe(probe: Probe): Record<string, unknown> {
-  const { size, stored, space, icc, exif, ...rest } = probe
-  return {
-    format: rest.format,
-    bytes: rest.bytes,
-    width: size.width,
-    height: size.height,
-    stored,
-    orientation: rest.orientation,
-    frames: rest.frames,
-    ...(rest.frames > 1 ? { delaysMs: rest.delays, loop: rest.loop } : {}),
-    alpha: rest.alpha,
-    channels: rest.channels,
-    colourSpace: space,
-    bitDepth: rest.bitDepth,
-    progressive: rest.progressive,
-    ...(rest.format === 'jpeg' ? { scans: rest.scans } : {}),
-    subsampling: rest.subsampling ?? null,
-    icc: icc ?? null,
-    exif,
-  }
 }
 
 function explainPlan(plan: Variant['plan']): Record<string, unknown> {

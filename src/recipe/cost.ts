@@ -34,7 +34,7 @@ const ENCODE = {
 } as const
 
 /** Buffers of libraries, lines in flight, JavaScript objects: what even the smallest job adds. */
-const FLOOR_BYTES = 10 * 1024 * 1024
+const FLOOR_BYTES = 24 * 1024 * 1024
 const MS_PER_JOB = 3
 
 /** Memory and CPU of a plan, known before any decode. */

@@ -1,3 +1,4 @@
+export { describeProbe } from './describe-probe.ts'
 export { type ServiceOptions, serviceOptions } from './options.ts'
 export { type Asked, createPolicy, isLoopbackHost, type PolicyOptions } from './policy.ts'
 export {

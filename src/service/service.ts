@@ -85,11 +85,7 @@ interface Opened {
 export function createService(dependencies: ServiceDependencies): Service {
   const { engine, sources, limits, options, maxSourceBytes, timeoutMs } = dependencies
   const formats = acceptedFormats(options.inputFormats, dependencies.telemetry)
-  const presets: Presets = new Map(
-    Object.entries(options.presets).map(([name, text]) => [name, parseRecipe(text).recipe]),
-  )
-  // A preset that cannot be expanded must stop the start, not the first request.
-  for (const staged of presets.values()) normalize(staged, { presets })
+  const presets = readPresets(options.presets)
 
   const jobOf = ({ signal, client }: RequestContext, deadlineAt: number) => ({ signal, client, deadlineAt })
 
@@ -235,6 +231,23 @@ export function createService(dependencies: ServiceDependencies): Service {
       release()
       return { probe: main.probe, plan, recipe }
     },
+  }
+}
+
+/**
+ * Reads the named recipes. One that cannot be expanded stops the start, not the first request.
+ *
+ * @throws {SluiceError} `config-invalid`.
+ */
+function readPresets(texts: Readonly<Record<string, string>>): Presets {
+  try {
+    const presets: Presets = new Map(
+      Object.entries(texts).map(([name, text]) => [name, parseRecipe(text).recipe]),
+    )
+    for (const staged of presets.values()) normalize(staged, { presets })
+    return presets
+  } catch (error) {
+    throw new SluiceError('config-invalid', `SLUICE_PRESETS: ${(error as Error).message}`, { cause: error })
   }
 }
 
