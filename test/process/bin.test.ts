@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -100,10 +101,13 @@ async function start(env: Record<string, string>) {
   return { child, workers }
 }
 
+/** Those that still run; one that only waits to be reaped has ended. */
 function running(pids: readonly number[]): readonly number[] {
   return pids.filter((pid) => {
-    const { stdout } = spawnSync('ps', ['-o', 'stat=', '-p', String(pid)])
-    const state = stdout.toString().trim()
-    return state !== '' && !state.startsWith('Z')
+    try {
+      return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.[0] !== 'Z'
+    } catch {
+      return false
+    }
   })
 }
