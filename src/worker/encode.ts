@@ -4,7 +4,8 @@ import type { ResolvedOutput } from '../recipe/index.ts'
 /** Puts the encoder of `output` at the end of a pipeline. Efforts 0–9 are mapped to each encoder's own range. */
 export function encode(image: Sharp, output: ResolvedOutput): Sharp {
   const { quality, progressive, effort } = output
-  const timing = output.delays.length > 0 ? { delay: [...output.delays], loop: Math.min(output.loop, 65_535) } : {}
+  const timing =
+    output.delays.length > 0 ? { delay: [...output.delays], loop: Math.min(output.loop, 65_535) } : {}
   switch (output.format) {
     case 'jpeg':
       return flattened(image, output).jpeg({
