@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
@@ -198,13 +198,15 @@ interface Title {
 }
 
 function testTitles(): readonly Title[] {
-  return ['src', 'test', 'bench', 'scripts'].flatMap((folder) => {
-    const files = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    return files
-      .filter((file) => file.endsWith('.test.ts'))
-      .toSorted()
-      .flatMap((file) => titlesIn(`${folder}/${file}`))
-  })
+  return ['bench', 'scripts', 'src', 'test']
+    .filter((folder) => existsSync(join(root, folder)))
+    .flatMap((folder) => {
+      const files = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      return files
+        .filter((file) => file.endsWith('.test.ts'))
+        .toSorted()
+        .flatMap((file) => titlesIn(`${folder}/${file}`))
+    })
 }
 
 function titlesIn(file: string): Title[] {
