@@ -24,7 +24,7 @@ const alive = (pids: readonly number[]) =>
 
 describe('sluice serve', () => {
   test('[X-01] [X-03] SIGTERM: readiness falls, requests are still served, exit 0', async () => {
-    const service = await spawnServe({ SLUICE_SHUTDOWN_GRACE_MS: '400' })
+    const service = await spawnServe({ SLUICE_SHUTDOWN_GRACE_MS: '1500' })
     const workers = descendants(service.pid)
     expect(workers.length).toBeGreaterThanOrEqual(4)
     service.child.kill('SIGTERM')
@@ -47,28 +47,24 @@ describe('sluice serve', () => {
 
   test('[D-10] workers killed from outside under load: every answer is right, the picture is made again', async () => {
     const service = await spawnServe({ SLUICE_WORKERS: '2' })
-    let stop = false
     let kills = 0
-    const killer = (async () => {
-      while (!stop) {
-        await sleep(500)
-        const [worker] = descendants(service.pid).toSorted(() => Math.random() - 0.5)
-        if (worker === undefined) continue
-        process.kill(worker, 'SIGKILL')
-        kills += 1
-      }
-    })()
+    // One death for every 25 answers: as many as a machine of any speed can take.
+    const killOne = () => {
+      const [worker] = descendants(service.pid).toSorted(() => Math.random() - 0.5)
+      if (worker === undefined) return
+      process.kill(worker, 'SIGKILL')
+      kills += 1
+    }
     const statuses: number[] = []
     const client = async (offset: number) => {
-      for (let i = 0; i < 120; i++) {
-        const answer = await fetch(`${service.url}/i/w=${200 + offset * 120 + i}/lake.jpg`)
+      for (let i = 0; i < 60; i++) {
+        const answer = await fetch(`${service.url}/i/w=${200 + offset * 60 + i}/lake.jpg`)
         await answer.arrayBuffer()
         statuses.push(answer.status)
+        if (statuses.length % 25 === 0) killOne()
       }
     }
     await Promise.all([0, 1, 2, 3].map(client))
-    stop = true
-    await killer
     const failures = statuses.filter((status) => status !== 200)
     expect(kills).toBeGreaterThan(2)
     // Retried once on a fresh process: only a second kill of the same job may show, as a clean 503.
@@ -76,7 +72,7 @@ describe('sluice serve', () => {
     expect(failures.every((status) => status === 503)).toBe(true)
     expect((await fetch(`${service.url}/i/w=90/lake.jpg`)).status).toBe(200)
     await service.stop()
-  }, 60_000)
+  }, 120_000)
 })
 
 describe('settings', () => {
