@@ -1,3 +1,4 @@
+import { SLOTS } from './define.ts'
 import type { ResolvedStep } from './resolve.ts'
 
 /** One run of the pixel library. */
@@ -17,19 +18,27 @@ export function groupPasses(
 ): readonly Pass[] {
   const passes: ResolvedStep[][] = []
   let last = Number.POSITIVE_INFINITY
+  let scales = false
   for (const step of steps) {
     const slot =
-      step.planned.measured === true ? undefined : step.planned.slots?.find((candidate) => candidate > last)
+      step.planned.measured === true
+        ? undefined
+        : step.planned.slots?.find(
+            // Without a scale in the pipeline sharp takes an extract for the one before everything, flips included.
+            (candidate) => candidate > last && (candidate !== SLOTS.cropAfter || scales),
+          )
     const open = passes.at(-1)
     if (open !== undefined && slot !== undefined && !separate) {
       open.push(step)
       last = slot
+      scales ||= slot === SLOTS.resize
     } else {
       passes.push([step])
       last =
         step.planned.measured === true
           ? Number.POSITIVE_INFINITY
           : (step.planned.slots?.[0] ?? Number.POSITIVE_INFINITY)
+      scales = last === SLOTS.resize
     }
   }
   return passes.map((group) => ({ steps: group }))

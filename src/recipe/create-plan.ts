@@ -149,8 +149,8 @@ function splitForOrientation(passes: readonly Pass[], orientation: Orientation):
   const turning = ({ step }: ResolvedStep) => step.op === 'flip' || step.op === 'rotate'
   const at = first.steps.findIndex(turning)
   if (at < 0) return passes
-  const parts = [first.steps.slice(0, at), first.steps.slice(at)].map((steps) => ({ steps }))
-  return [...parts, ...rest]
+  // Grouped again: without the scale that led, a crop among them may need a pass of its own.
+  return [{ steps: first.steps.slice(0, at) }, ...groupPasses(first.steps.slice(at)), ...rest]
 }
 
 function leadingSteps(steps: readonly ResolvedStep[]): number {
