@@ -1,11 +1,15 @@
 #!/usr/bin/env node
 // `npm test`: lint, types and every suite, on the right Node, with one closing line of real counts.
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { constants, tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
 import { findNode, isFit, OLDEST_NODE, packageRoot } from './find-node.mjs'
 
+/** Everything ends by itself, even when a suite hangs. */
+const LIMIT_MINUTES = 25
+
+const deadline = Date.now() + LIMIT_MINUTES * 60_000
 const filters = process.argv.slice(2)
 const node = isFit(process.version) ? process.execPath : findNode()
 if (node === undefined) {
@@ -14,6 +18,7 @@ if (node === undefined) {
   )
   process.exit(1)
 }
+const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH ?? ''}` }
 const requireAll = process.env.SLUICE_TEST_REQUIRE === 'all'
 const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'))
 const report = join(folder, 'report.json')
@@ -23,6 +28,7 @@ let failed = 0
 let skipped = 0
 
 try {
+  installDebianPackages()
   if (filters.length === 0) {
     await check('lint', ['@biomejs/biome/bin/biome', 'check', '.'])
     await check('types', ['typescript/bin/tsc', '--noEmit'])
@@ -78,10 +84,66 @@ async function check(name, args) {
   else failed += 1
 }
 
+/** Some suites drive programs that npm does not bring. Only root can install them; else they skip and say so. */
+function installDebianPackages() {
+  const needs = JSON.parse(readFileSync(join(packageRoot, 'test/debian-packages.json'), 'utf8'))
+  const has = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0
+  const missing = needs.filter(
+    ({ suite, command }) =>
+      (filters.length === 0 || filters.some((text) => suite.includes(text))) && !has(command),
+  )
+  if (missing.length === 0) return
+  const names = missing.map((need) => need.package)
+  if (process.getuid?.() === 0 && has('apt-get')) {
+    process.stdout.write(`installing ${names.join(', ')} with apt-get, a minute or two\n`)
+    const options = {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },
+      timeout: 8 * 60_000,
+    }
+    spawnSync('apt-get', ['update', '-qq'], options)
+    const install = ['install', '-y', '-qq', '--no-install-recommends', ...names]
+    if (spawnSync('apt-get', install, options).status === 0) return
+    process.stdout.write('apt-get failed\n')
+  }
+  for (const { suite, package: name } of missing)
+    process.stdout.write(`${suite} will be skipped: it needs the Debian package "${name}"\n`)
+}
+
+/** Runs a script in a process group of its own, so that nothing of it outlives the limit or a signal. */
 function run([script, ...args]) {
   return new Promise((resolve, reject) => {
-    const child = spawn(node, [join(modules, script), ...args], { cwd: packageRoot, stdio: 'inherit' })
+    const child = spawn(node, [join(modules, script), ...args], {
+      cwd: packageRoot,
+      env,
+      stdio: 'inherit',
+      detached: process.platform !== 'win32',
+    })
+    const kill = (signal) => {
+      try {
+        process.kill(process.platform === 'win32' ? child.pid : -child.pid, signal)
+      } catch {
+        // It has ended already.
+      }
+    }
+    const forward = (signal) => {
+      kill(signal)
+      setTimeout(() => process.exit(128 + constants.signals[signal]), 3000).unref()
+    }
+    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
+    for (const signal of signals) process.once(signal, forward)
+    const timer = setTimeout(
+      () => {
+        process.stdout.write(`stopped after ${LIMIT_MINUTES} minutes\n`)
+        kill('SIGKILL')
+      },
+      Math.max(0, deadline - Date.now()),
+    )
     child.on('error', reject)
-    child.on('exit', (code) => resolve(code ?? 1))
+    child.on('exit', (code) => {
+      clearTimeout(timer)
+      for (const signal of signals) process.off(signal, forward)
+      resolve(code ?? 1)
+    })
   })
 }
