@@ -1,3 +1,4 @@
+import { parseArgs } from 'node:util'
 import { settings } from '../config/index.ts'
 import { SluiceError } from '../errors/index.ts'
 import { nearest } from '../recipe/index.ts'
@@ -34,7 +35,7 @@ stages by ";", "_" for none. The same engine, limits and isolation as the servic
 Examples:
   sluice transform cat.jpg w=400,format=webp -o cat.webp
   sluice transform - "w=800,h=600,fit=cover,pos=smart" -o - < in.jpg > out.jpg`,
-    run: async (args) => (await import('./transform.ts')).transform(readFlags(args, ['o', 'output'])),
+    run: async (args) => (await import('./transform.ts')).transform(readFlags(args, ['output'])),
   },
   info: {
     summary: 'Print the facts of an image as JSON.',
@@ -98,32 +99,35 @@ function print(text: string): number {
   return 0
 }
 
-/** Splits arguments; settings are flags by the name of their variable. */
+/**
+ * Splits arguments; settings are flags by the name of their variable. Unknown names stay in the flags: the
+ * loader of settings refuses them and knows the nearest one.
+ */
 function readFlags(
   args: readonly string[],
   own: readonly string[] = [],
   switches: readonly string[] = [],
 ): Arguments {
-  const positional: string[] = []
+  const texts = [...own, ...settings.map(({ flag }) => flag), 'config']
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    strict: false,
+    allowPositionals: true,
+    options: {
+      ...Object.fromEntries(texts.map((name) => [name, { type: 'string' as const }])),
+      ...Object.fromEntries(switches.map((name) => [name, { type: 'boolean' as const }])),
+      ...(own.includes('output') ? { output: { type: 'string' as const, short: 'o' } } : {}),
+    },
+  })
   const flags: Record<string, string> = {}
   const mine: Record<string, string> = {}
-  for (let i = 0; i < args.length; i++) {
-    const arg = args[i] as string
-    if (arg === '-' || !arg.startsWith('-')) {
-      positional.push(arg)
-      continue
-    }
-    const [name = '', inline] = arg.replace(/^--?/, '').split(/=(.*)/s)
-    if (switches.includes(name)) {
-      mine[name] = 'true'
-      continue
-    }
-    const value = inline ?? args[++i]
-    if (value === undefined) throw new SluiceError('config-invalid', `Cannot use ${arg}: it needs a value`)
-    if (own.includes(name)) mine[name] = value
-    else flags[name] = value
+  for (const [name, value] of Object.entries(values)) {
+    if (texts.includes(name) && typeof value !== 'string')
+      throw new SluiceError('config-invalid', `Cannot use --${name}: it needs a value`)
+    if (own.includes(name) || switches.includes(name)) mine[name] = String(value)
+    else flags[name] = String(value)
   }
-  return { positional, flags, own: mine }
+  return { positional: positionals, flags, own: mine }
 }
 
 /** One line on stderr, and the status that tells a wrong setting from a failed picture. */

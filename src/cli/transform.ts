@@ -12,7 +12,7 @@ export async function transform({ positional, flags, own }: Arguments): Promise<
   const [input, recipe, ...rest] = positional
   if (input === undefined || recipe === undefined || rest.length > 0)
     throw new SluiceError('parameter-invalid', 'Expected: sluice transform <in> <recipe> [-o <out>]')
-  const output = own.o ?? own.output ?? '-'
+  const output = own.output ?? '-'
   if (output === '-' && process.stdout.isTTY)
     throw new SluiceError(
       'parameter-invalid',

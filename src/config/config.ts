@@ -86,18 +86,21 @@ export function loadConfig({ env, flags = {} }: LoadOptions): Loaded {
   const file = readFile(flags.config ?? env.SLUICE_CONFIG)
   const values: Record<string, unknown> = {}
   const origins = new Map<string, Origin>()
-  const rawEnv = { ...env, SLUICE_PORT: env.SLUICE_PORT ?? env.PORT }
+  // Hosting platforms tell the port as PORT; an empty variable counts as none, here as everywhere.
+  const envName = ({ env: name }: Setting): string =>
+    name === 'SLUICE_PORT' && blank(env.SLUICE_PORT) === undefined ? 'PORT' : name
   for (const setting of settings) {
     const name = camel(setting.flag)
     const [origin, raw] = pick([
       ['flag', flags[setting.flag]],
-      ['environment', blank(rawEnv[setting.env as keyof typeof rawEnv])],
+      ['environment', blank(env[envName(setting)])],
       ['file', file[name]],
     ])
     origins.set(setting.key, origin)
     const value = raw === undefined ? undefined : typeof raw === 'string' ? readText(setting, raw) : raw
     const parsed = setting.schema.safeParse(value)
-    if (!parsed.success) throw refuse(setting, raw, parsed.error)
+    if (!parsed.success)
+      throw refuse(setting, origin === 'environment' ? envName(setting) : setting.env, raw, parsed.error)
     values[setting.key] = parsed.data
   }
   const names = settings.map(({ flag }) => camel(flag))
@@ -163,7 +166,12 @@ function readFile(path: string | undefined): Record<string, unknown> {
   throw new SluiceError('config-invalid', `SLUICE_CONFIG: "${path}" holds no JSON object`)
 }
 
-function refuse({ env, unit, secret, schema: field }: Setting, raw: unknown, error: z.ZodError): SluiceError {
+function refuse(
+  { unit, secret, schema: field }: Setting,
+  name: string,
+  raw: unknown,
+  error: z.ZodError,
+): SluiceError {
   const [issue] = error.issues
   const own =
     issue?.code === 'custom' ||
@@ -177,7 +185,7 @@ function refuse({ env, unit, secret, schema: field }: Setting, raw: unknown, err
       ? `expected a size such as 256MB${own === undefined ? '' : ` (${own})`}`
       : (own ?? `expected ${describeAllowed(field)}`)
   const shown = secret ? 'its value' : JSON.stringify(raw)
-  return new SluiceError('config-invalid', `${env}: cannot use ${shown}: ${allowed}`.replaceAll('\n', ' '))
+  return new SluiceError('config-invalid', `${name}: cannot use ${shown}: ${allowed}`.replaceAll('\n', ' '))
 }
 
 function unknown(where: string, name: string, known: readonly string[]): SluiceError {
