@@ -1,4 +1,4 @@
-import type { Rect, Size } from './size.ts'
+import { clamp, type Rect, type Size } from './size.ts'
 
 /** Compass words: which edge or corner is kept. */
 export const COMPASS = [
@@ -60,8 +60,4 @@ export function intersect(image: Size, rect: Rect): Rect | undefined {
   const width = Math.min(image.width, rect.left + rect.width) - left
   const height = Math.min(image.height, rect.top + rect.height) - top
   return width > 0 && height > 0 ? { left, top, width, height } : undefined
-}
-
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(high, Math.max(low, value))
 }

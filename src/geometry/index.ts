@@ -10,4 +10,4 @@ export {
 } from './gravity.ts'
 export { type Orientation, orientSize, swapsSides, type Turns, toStoredRect, turnsOf } from './orientation.ts'
 export { rotatedSize } from './rotated-size.ts'
-export type { Rect, Size } from './size.ts'
+export { area, clamp, type Rect, type Size } from './size.ts'

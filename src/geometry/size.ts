@@ -9,3 +9,13 @@ export interface Rect extends Size {
   readonly left: number
   readonly top: number
 }
+
+/** Pixels of an image of this size. */
+export function area({ width, height }: Size): number {
+  return width * height
+}
+
+/** `value`, or the nearer end of `low`–`high`. */
+export function clamp(value: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, value))
+}

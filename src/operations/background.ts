@@ -1,4 +1,4 @@
-import { canonicalColour, isColour, parseColour } from './colour.ts'
+import { colourText, parseColour } from './colour.ts'
 import { defineOperation } from './define.ts'
 
 interface BackgroundParams {
@@ -11,11 +11,7 @@ export const background = defineOperation<BackgroundParams>({
   summary: 'Put a colour behind transparent pixels.',
   params: (z) =>
     z.strictObject({
-      colour: z
-        .string()
-        .refine(isColour, { error: 'expected "rrggbb[aa]" or a CSS name' })
-        .transform(canonicalColour)
-        .describe('Colour behind the image.'),
+      colour: colourText(z).describe('Colour behind the image.'),
     }),
   urlKeys: { bg: 'colour' },
   stripSafe: true,
@@ -27,7 +23,6 @@ export const background = defineOperation<BackgroundParams>({
     exact,
     noop: !alpha,
     alpha: parseColour(colour).alpha < 1,
-    grey: false,
     nsPerPixel: 5,
   }),
   async run({ image, params, tools, planned }) {

@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors/index.ts'
+import type { Zod } from './define.ts'
 
 /** A colour, channels 0–255, alpha 0–1. */
 export interface Colour {
@@ -22,6 +23,14 @@ const NAMES: Readonly<Record<string, string>> = {
 /** Whether `text` names a colour: `rrggbb`, `rrggbbaa` or a CSS name. */
 export function isColour(text: string): boolean {
   return /^(?:[0-9a-f]{6}|[0-9a-f]{8})$/i.test(text) || Object.hasOwn(NAMES, text.toLowerCase())
+}
+
+/** Schema of a colour option; what comes out is canonical. */
+export function colourText(z: Zod) {
+  return z
+    .string()
+    .refine(isColour, { error: 'expected "rrggbb[aa]" or a CSS name' })
+    .transform(canonicalColour)
 }
 
 /**

@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors/index.ts'
-import { intersect, type Rect, type Size, toStoredRect } from '../geometry/index.ts'
+import { clamp, intersect, type Rect, type Size, toStoredRect } from '../geometry/index.ts'
 import { defineOperation, type PlannedStep, SLOTS } from './define.ts'
-import { GRAVITY_FORM, isGravity, isSmart, placeRect } from './gravity.ts'
+import { GRAVITY_FORM, gravityText, isSmart, placeRect } from './gravity.ts'
 import { clip, readNumber, writeNumber } from './url-text.ts'
 
 /** Px of the image as it stands at this step, or a percentage of its side as text: `12.5%`. */
@@ -36,11 +36,7 @@ export const crop = defineOperation<CropParams>({
       top: length.optional().describe('Top edge, px or percent of the height.'),
       width: length.describe('Width, px or percent.'),
       height: length.describe('Height, px or percent.'),
-      gravity: z
-        .string()
-        .refine(isGravity, { error: `expected ${GRAVITY_FORM}` })
-        .default('centre')
-        .describe(`Where the rectangle lies when no edge is given: ${GRAVITY_FORM}.`),
+      gravity: gravityText(z).describe(`Where the rectangle lies when no edge is given: ${GRAVITY_FORM}.`),
     })
   },
   urlKeys: {
@@ -153,8 +149,4 @@ function writeLength(length: unknown): string {
 
 function sameSize(a: Size, b: Size): boolean {
   return a.width === b.width && a.height === b.height
-}
-
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(high, Math.max(low, value))
 }

@@ -17,8 +17,6 @@ export interface Raster {
   readonly bitDepth: 8 | 16
   /** Frames that run through the steps; 1 for a still. */
   readonly frames: number
-  /** Whether it is grey (one colour channel). */
-  readonly grey: boolean
   /** `false` when `size` is an upper bound, because an earlier step depends on pixels. */
   readonly exact: boolean
 }
@@ -49,8 +47,6 @@ export interface PlannedStep {
   readonly exact: boolean
   /** Whether the result has alpha; absent: as before. */
   readonly alpha?: boolean
-  /** Whether the result is grey; absent: as before. */
-  readonly grey?: boolean
   /** The concrete rectangle kept, px in the input of the step (crop, trim). */
   readonly rect?: Rect
   /** The exact size that is scaled to (resize). */
@@ -82,14 +78,7 @@ export const SLOTS = {
   rotateRight: 40,
   cropAfter: 50,
   extend: 60,
-  threshold: 70,
   blur: 80,
-  modulate: 90,
-  sharpen: 100,
-  composite: 110,
-  linear: 120,
-  tint: 130,
-  negate: 140,
 } as const
 
 /** Uncompressed pixels, row by row, bands interleaved. */

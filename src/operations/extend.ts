@@ -1,6 +1,6 @@
 import { SluiceError } from '../errors/index.ts'
 import type { Size } from '../geometry/index.ts'
-import { canonicalColour, isColour, parseColour } from './colour.ts'
+import { colourText, parseColour } from './colour.ts'
 import { defineOperation, SLOTS } from './define.ts'
 import { placeRect } from './gravity.ts'
 import { clip, readNumber, writeNumber } from './url-text.ts'
@@ -38,10 +38,7 @@ export const extend = defineOperation<ExtendParams>({
       bottom: margin.describe('Margin, CSS px.'),
       left: margin.describe('Margin, CSS px.'),
       mode: z.enum(EXTEND_MODES).default('background').describe('What fills the margins.'),
-      background: z
-        .string()
-        .refine(isColour, { error: 'expected "rrggbb[aa]" or a CSS name' })
-        .transform(canonicalColour)
+      background: colourText(z)
         .default('00000000')
         .describe('Colour of the margins; transparent by default.'),
     })
@@ -82,7 +79,6 @@ export const extend = defineOperation<ExtendParams>({
       margins,
       noop,
       alpha: alpha || clear,
-      ...(params.mode === 'background' ? { grey: false } : {}),
       nsPerPixel: 3,
       ...(fuses ? { slots: [SLOTS.extend] } : {}),
     }

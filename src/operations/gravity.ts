@@ -8,6 +8,7 @@ import {
   type Rect,
   type Size,
 } from '../geometry/index.ts'
+import type { Zod } from './define.ts'
 import { CANONICAL_NUMBER } from './url-text.ts'
 
 /** How a crop is anchored: a compass word, `x:y` in 0–1, or by the pixels. */
@@ -21,6 +22,14 @@ export function isSmart(gravity: string): gravity is 'smart' | 'entropy' {
 
 export function isGravity(text: string): boolean {
   return isSmart(text) || isCompass(text) || readFocalPoint(text) !== undefined
+}
+
+/** Schema of a gravity option. */
+export function gravityText(z: Zod) {
+  return z
+    .string()
+    .refine(isGravity, { error: `expected ${GRAVITY_FORM}` })
+    .default('centre')
 }
 
 /** Where a rectangle of `size` lies in `image`; for smart gravities a placeholder in the centre. */

@@ -8,7 +8,6 @@ const raster = (size: { width: number; height: number }): Raster => ({
   alpha: false,
   bitDepth: 8,
   frames: 1,
-  grey: false,
   exact: true,
 })
 

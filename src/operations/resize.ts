@@ -1,4 +1,5 @@
 import {
+  area,
   type Box,
   fitInside,
   fitOutside,
@@ -7,7 +8,7 @@ import {
   type Size,
 } from '../geometry/index.ts'
 import { defineOperation, type PlanContext, type Raster, SLOTS, type Step } from './define.ts'
-import { GRAVITY_FORM, isGravity } from './gravity.ts'
+import { GRAVITY_FORM, gravityText } from './gravity.ts'
 
 export const FITS = ['inside', 'cover', 'contain', 'fill', 'outside'] as const
 export const KERNELS = ['nearest', 'linear', 'cubic', 'mitchell', 'lanczos2', 'lanczos3'] as const
@@ -41,11 +42,9 @@ export const resize = defineOperation<ResizeParams>({
       fit: z.enum(FITS).default('inside').describe('How the image meets the box.'),
       enlarge: z.boolean().default(false).describe('Allow a result larger than the source.'),
       kernel: z.enum(KERNELS).default('lanczos3').describe('Resampling kernel.'),
-      gravity: z
-        .string()
-        .refine(isGravity, { error: `expected ${GRAVITY_FORM}` })
-        .default('centre')
-        .describe(`What \`cover\` keeps and where \`contain\` puts the image: ${GRAVITY_FORM}.`),
+      gravity: gravityText(z).describe(
+        `What \`cover\` keeps and where \`contain\` puts the image: ${GRAVITY_FORM}.`,
+      ),
     }),
   urlKeys: { w: 'width', h: 'height', fit: 'fit', up: 'enlarge', kernel: 'kernel', pos: 'gravity' },
   cssPixels: ['width', 'height'],
@@ -156,8 +155,4 @@ function scaleTo(
   const twice = { width: size.width * 2, height: size.height * 2 }
   const far = twice.width < input.size.width && twice.height < input.size.height
   return far ? [step(twice, false), step(size, true)] : [step(size, true)]
-}
-
-function area({ width, height }: Size): number {
-  return width * height
 }

@@ -28,7 +28,6 @@ export function rasterAfter(input: Raster, planned: PlannedStep): Raster {
     size: planned.size,
     exact: planned.exact,
     alpha: planned.alpha ?? input.alpha,
-    grey: planned.grey ?? input.grey,
   }
 }
 

@@ -1,7 +1,7 @@
 import { rotatedSize, type Size } from '../geometry/index.ts'
-import { canonicalColour, isColour, parseColour } from './colour.ts'
+import { colourText, parseColour } from './colour.ts'
 import { defineOperation, SLOTS } from './define.ts'
-import { readNumber, writeNumber } from './url-text.ts'
+import { numberAndColour } from './url-text.ts'
 
 interface RotateParams {
   readonly degrees: number
@@ -15,29 +15,12 @@ export const rotate = defineOperation<RotateParams>({
   params: (z) =>
     z.strictObject({
       degrees: z.number().min(-360).max(360).describe('Clockwise angle, degrees.'),
-      background: z
-        .string()
-        .refine(isColour, { error: 'expected "rrggbb[aa]" or a CSS name' })
-        .transform(canonicalColour)
+      background: colourText(z)
         .default('00000000')
         .describe('Colour of the corners; transparent by default.'),
     }),
   urlKeys: {
-    rotate: {
-      params: ['degrees', 'background'],
-      form: 'degrees or degrees:colour',
-      read(text) {
-        const [degrees = '', background, ...rest] = text.split(':')
-        return {
-          degrees: readNumber(degrees, '"rotate"'),
-          ...(background === undefined ? {} : { background: [background, ...rest].join(':') }),
-        }
-      },
-      write: ({ degrees, background }) =>
-        degrees === undefined
-          ? undefined
-          : `${writeNumber(degrees as number)}${background === undefined ? '' : `:${background}`}`,
-    },
+    rotate: numberAndColour('rotate', 'degrees', 'background'),
   },
   access: 'random',
   deep: true,
@@ -55,7 +38,6 @@ export const rotate = defineOperation<RotateParams>({
         exact,
         alpha: alpha || !opaque,
         nsPerPixel: 60,
-        ...(opaque ? {} : { grey: false }),
       }
     }
     const turned: Size = turn === 180 ? size : { width: size.height, height: size.width }

@@ -1,4 +1,4 @@
-import { canonicalColour, isColour, parseColour } from './colour.ts'
+import { colourText, parseColour } from './colour.ts'
 import { defineOperation } from './define.ts'
 
 interface TintParams {
@@ -11,11 +11,7 @@ export const tint = defineOperation<TintParams>({
   summary: 'Tint the image with a colour.',
   params: (z) =>
     z.strictObject({
-      colour: z
-        .string()
-        .refine(isColour, { error: 'expected "rrggbb" or a CSS name' })
-        .transform(canonicalColour)
-        .describe('The tint.'),
+      colour: colourText(z).describe('The tint.'),
     }),
   urlKeys: { tint: 'colour' },
   stripSafe: true,

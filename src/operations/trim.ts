@@ -1,7 +1,7 @@
 import type { Rect } from '../geometry/index.ts'
-import { canonicalColour, isColour, parseColour } from './colour.ts'
+import { colourText, parseColour } from './colour.ts'
 import { defineOperation, type Pixels, SLOTS } from './define.ts'
-import { readNumber, writeNumber } from './url-text.ts'
+import { numberAndColour } from './url-text.ts'
 
 interface TrimParams {
   readonly threshold: number
@@ -23,29 +23,10 @@ export const trim = defineOperation<TrimParams>({
         .max(255)
         .default(10)
         .describe('Largest difference per channel that counts as edge, 0–255.'),
-      colour: z
-        .string()
-        .refine(isColour, { error: 'expected "rrggbb" or a CSS name' })
-        .transform(canonicalColour)
-        .optional()
-        .describe('Colour of the edge.'),
+      colour: colourText(z).optional().describe('Colour of the edge.'),
     }),
   urlKeys: {
-    trim: {
-      params: ['threshold', 'colour'],
-      form: 'threshold or threshold:colour',
-      read(text) {
-        const [threshold = '', colour, ...rest] = text.split(':')
-        return {
-          threshold: readNumber(threshold, '"trim"'),
-          ...(colour === undefined ? {} : { colour: [colour, ...rest].join(':') }),
-        }
-      },
-      write: ({ threshold, colour }) =>
-        threshold === undefined
-          ? undefined
-          : `${writeNumber(threshold as number)}${colour === undefined ? '' : `:${colour}`}`,
-    },
+    trim: numberAndColour('trim', 'threshold', 'colour'),
   },
   access: 'random',
   deep: true,

@@ -1,3 +1,4 @@
+import { area } from '../geometry/index.ts'
 import type { Pass, Size } from '../operations/index.ts'
 import type { BaseRaster, Estimate, ResolvedOutput } from './plan.ts'
 import type { Probe } from './probe.ts'
@@ -113,8 +114,4 @@ function encodeFactors(output: ResolvedOutput): { bytes: number; ns: number } {
     default:
       return ENCODE[output.format]
   }
-}
-
-function area({ width, height }: Size): number {
-  return width * height
 }

@@ -1,5 +1,5 @@
 import { LimitError, SluiceError } from '../errors/index.ts'
-import { orientSize } from '../geometry/index.ts'
+import { area, orientSize } from '../geometry/index.ts'
 import {
   findOperation,
   groupPasses,
@@ -50,7 +50,7 @@ export function createPlan(options: PlanOptions): Plan {
   const orientation: Orientation = options.orient === 'off' ? 1 : probe.orientation
   const size = orientSize(probe.stored, orientation)
   const bitDepth = isDeep(recipe, probe) ? 16 : 8
-  const source: Raster = { size, alpha: probe.alpha, bitDepth, frames: 1, grey: false, exact: true }
+  const source: Raster = { size, alpha: probe.alpha, bitDepth, frames: 1, exact: true }
   const refs = recipeSources(recipe)
   const steps = resolveSteps(recipe.steps, source, {
     profile,
@@ -68,10 +68,7 @@ export function createPlan(options: PlanOptions): Plan {
   const { base, passes } = layOut(framed, { probe, orientation, size, bitDepth, frames, limits, separate })
   const output = resolveOutput(recipe.output, format, probe, result, frames)
   const cost = estimate(probe, base, passes, output, result.size, frames)
-  const inputBytes = inputs.reduce(
-    (sum, input) => sum + input.bytes + 5 * input.size.width * input.size.height,
-    0,
-  )
+  const inputBytes = inputs.reduce((sum, input) => sum + input.bytes + 5 * area(input.size), 0)
   const total = { ...cost, memoryBytes: cost.memoryBytes + inputBytes }
   if (options.maxPlanBytes !== undefined && total.memoryBytes > options.maxPlanBytes) {
     const mb = (bytes: number) => Math.ceil(bytes / 1e6)
@@ -121,8 +118,7 @@ function layOut(
   const rasterised = probe.format === 'svg' ? (fused && scale !== undefined ? scale : size) : undefined
   if (rasterised !== undefined) {
     const { max, setting } = pixelLimit(limits, 'svg', false)
-    if (rasterised.width * rasterised.height > max)
-      throw LimitError.pixels(rasterised.width * rasterised.height, max, setting)
+    if (area(rasterised) > max) throw LimitError.pixels(area(rasterised), max, setting)
   }
   const shrink = fused && probe.format === 'jpeg' && scale !== undefined ? jpegShrink(size, scale) : 1
   const base: BaseRaster = {
@@ -136,7 +132,7 @@ function layOut(
     frames,
     bitDepth,
     alpha: probe.alpha,
-    grey: false,
+
     ...(rasterised === undefined ? {} : { rasterised }),
   }
   return { base, passes }
@@ -255,7 +251,7 @@ function resolveOutput(
     metadata: output.metadata ?? 'none',
     background: background.length === 6 ? `${background}ff` : background,
     flatten: format === 'jpeg' && result.alpha,
-    optimiseCoding: progressive || result.size.width * result.size.height <= OPTIMISE_UP_TO_PIXELS,
+    optimiseCoding: progressive || area(result.size) <= OPTIMISE_UP_TO_PIXELS,
     delays: frames > 1 ? probe.delays : [],
     loop: probe.loop,
   }

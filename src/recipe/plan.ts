@@ -21,7 +21,6 @@ export interface BaseRaster {
   readonly frames: number
   readonly bitDepth: 8 | 16
   readonly alpha: boolean
-  readonly grey: boolean
   /** Size an SVG is rasterised at, px. */
   readonly rasterised?: Size
 }

@@ -81,6 +81,9 @@ interface Opened {
   readonly modified?: Date | undefined
 }
 
+/** An order with its recipe normalised: presets expanded, every step checked. */
+type SettledOrder = Omit<Order, 'recipe'> & { readonly recipe: Recipe }
+
 /** The one road from order to variant. */
 export function createService(dependencies: ServiceDependencies): Service {
   const { engine, sources, limits, options, maxSourceBytes, timeoutMs } = dependencies
@@ -136,13 +139,13 @@ export function createService(dependencies: ServiceDependencies): Service {
   }
 
   async function prepare(
-    order: Order,
+    order: SettledOrder,
     main: Opened,
     context: RequestContext,
     deadlineAt: number,
     defaultFormat?: OutputFormat,
   ) {
-    const recipe = normalize(order.recipe, { dpr: order.dpr, presets })
+    const { recipe } = order
     const inputs: Opened[] = []
     const release = () => {
       for (const { body } of [main, ...inputs]) body.release()
@@ -158,7 +161,7 @@ export function createService(dependencies: ServiceDependencies): Service {
         maxPlanBytes: engine.maxPlanBytes,
         ...(defaultFormat === undefined ? {} : { defaultFormat }),
       })
-      return { recipe, plan, bodies: [main, ...inputs].map(({ body }) => body), release }
+      return { plan, bodies: [main, ...inputs].map(({ body }) => body), release }
     } catch (error) {
       release()
       throw error
@@ -166,7 +169,7 @@ export function createService(dependencies: ServiceDependencies): Service {
   }
 
   async function run(
-    order: Order,
+    order: SettledOrder,
     main: Opened,
     context: RequestContext,
     deadlineAt: number,
@@ -189,22 +192,26 @@ export function createService(dependencies: ServiceDependencies): Service {
     }
   }
 
+  const settle = (order: Order): SettledOrder => ({
+    ...order,
+    recipe: normalize(order.recipe, { dpr: order.dpr, presets }),
+  })
   const deadline = () => performance.now() + timeoutMs
 
   return {
     formats,
     async render(order, context) {
       // The recipe is judged before anything is read for it.
-      normalize(order.recipe, { dpr: order.dpr, presets })
+      const settled = settle(order)
       engine.assertRoom()
       const deadlineAt = deadline()
-      return run(order, await open(sourceOf(order), context, deadlineAt), context, deadlineAt)
+      return run(settled, await open(sourceOf(order), context, deadlineAt), context, deadlineAt)
     },
     async renderBody(order, body, context) {
       const deadlineAt = deadline()
       const isPlain = order.recipe.stages.length === 0 && Object.keys(order.recipe.output).length === 0
       return run(
-        order,
+        settle(order),
         await examine(body, context, deadlineAt),
         context,
         deadlineAt,
@@ -223,13 +230,13 @@ export function createService(dependencies: ServiceDependencies): Service {
       return probe
     },
     async explain(order, context) {
-      normalize(order.recipe, { dpr: order.dpr, presets })
+      const settled = settle(order)
       engine.assertRoom()
       const deadlineAt = deadline()
       const main = await open(sourceOf(order), context, deadlineAt)
-      const { plan, recipe, release } = await prepare(order, main, context, deadlineAt)
+      const { plan, release } = await prepare(settled, main, context, deadlineAt)
       release()
-      return { probe: main.probe, plan, recipe }
+      return { probe: main.probe, plan, recipe: settled.recipe }
     },
   }
 }
