@@ -72,9 +72,8 @@ export class Admission {
   async admit(request: AdmitRequest): Promise<PlanLease> {
     request.signal.throwIfAborted()
     const now = performance.now()
-    if (request.deadlineAt - now < Math.min(request.cpuMs, 1) || request.deadlineAt <= now) {
+    if (request.deadlineAt <= now)
       throw new SluiceError('deadline-exceeded', 'Cannot start the work: its time is over')
-    }
     if (this.#waiters.length === 0 && this.#fits(request.bytes))
       return this.#lease(request.bytes, request.client)
     if (this.#waiters.length >= this.#options.queueSize) throw tooBusy('the queue is full')

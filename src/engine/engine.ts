@@ -26,6 +26,8 @@ const MEMORY_SLACK_BYTES = 64 * 1024 * 1024
 /** A job whose client left is worth finishing when less CPU than this remains. */
 const WORTH_KILLING_MS = 300
 const MAX_DISCONNECT_KILLS_PER_SECOND = 5
+/** Share of the deadline that one thread at work spends as CPU time, whatever else runs. */
+const CPU_SHARE = 0.9
 const DEADLY_SIGNALS = new Set([
   'SIGSEGV',
   'SIGABRT',
@@ -305,7 +307,12 @@ class ProcessEngine implements Engine {
     const left = options.deadlineAt - performance.now()
     const startedAt = performance.now()
     const cpuBefore = worker.cpuMs()
-    const timer = setTimeout(() => this.#workers.end(worker, 'deadline'), Math.max(1, left))
+    // A full deadline of CPU was the input's own doing; a deadline spent waiting for the machine was not.
+    const onDeadline = () => {
+      const spentMs = worker.cpuMs() - cpuBefore
+      this.#workers.end(worker, spentMs >= CPU_SHARE * this.#options.timeoutMs ? 'cpu' : 'deadline')
+    }
+    const timer = setTimeout(onDeadline, Math.max(1, left))
     const { promise: aborted, reject: leave } = Promise.withResolvers<never>()
     aborted.catch(() => undefined)
     let abandoned = false
@@ -354,12 +361,6 @@ class ProcessEngine implements Engine {
     } catch (error) {
       // The bytes a worker is still reading must stay where they are until it has them or is gone.
       if (abandoned) await finished.catch(() => undefined)
-      if (
-        error instanceof WorkerExit &&
-        error.exit.killed === 'deadline' &&
-        worker.cpuMs() - cpuBefore > left
-      )
-        this.#telemetry.count('sluice_cpu_deadlines_total')
       throw error
     }
   }
@@ -398,7 +399,11 @@ class ProcessEngine implements Engine {
       exitCode: code,
       stderr,
     })
-    if (killed === 'deadline')
+    if (killed === 'cpu') {
+      this.#telemetry.count('sluice_cpu_deadlines_total')
+      this.#strike(key)
+    }
+    if (killed === 'deadline' || killed === 'cpu')
       return new SluiceError('deadline-exceeded', 'Cannot finish this picture in time')
     if (killed === 'disconnect') return new SluiceError('client-closed', 'The client left')
     if (killed === 'protocol') return new SluiceError('worker-protocol', 'An image worker answered wrongly')
@@ -412,9 +417,13 @@ class ProcessEngine implements Engine {
       return new SluiceError('worker-lost', 'The image worker was lost, and so was the one after it', {
         retryAfterSeconds: 1,
       })
+    this.#strike(key)
+    return new SluiceError('decoder-crashed', 'Cannot decode this image: it crashed its decoder')
+  }
+
+  #strike(key: string): void {
     this.#strikes.add(key)
     this.#telemetry.count('sluice_strikes_total')
-    return new SluiceError('decoder-crashed', 'Cannot decode this image: it crashed its decoder')
   }
 
   #revive(answer: Answer): SluiceError {

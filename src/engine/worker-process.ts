@@ -7,7 +7,15 @@ import { encodeHeader, MessageReader } from './protocol.ts'
 import type { SandboxStatus } from './types.ts'
 
 /** Why the server ended a worker itself. */
-export type KillReason = 'deadline' | 'memory' | 'disconnect' | 'protocol' | 'shutdown' | 'recycle' | 'stderr'
+export type KillReason =
+  | 'deadline'
+  | 'cpu'
+  | 'memory'
+  | 'disconnect'
+  | 'protocol'
+  | 'shutdown'
+  | 'recycle'
+  | 'stderr'
 
 /** How a worker ended. */
 export interface Exit {

@@ -346,6 +346,11 @@ function sendVariant(
 /** A result leaves memory when the socket has taken it, or when its reader has stopped reading. */
 function releaseWhenSent(reply: FastifyReply, variant: Variant): void {
   const { socket } = reply.raw
+  // A client that left while the picture was made has had its `close` already.
+  if (socket === null || socket.destroyed) {
+    variant.release()
+    return
+  }
   let written = socket?.bytesWritten ?? 0
   const timer = setInterval(() => {
     const now = (socket?.bytesWritten ?? 0) - (socket?.writableLength ?? 0)

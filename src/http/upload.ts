@@ -95,25 +95,24 @@ async function receiveForm(
   const name = boundary?.[1] ?? boundary?.[2] ?? ''
   if (name === '' || name.length > 70) throw malformed('its boundary is missing or longer than 70 characters')
   const form = openForm(request)
-  const state: { failure?: unknown; files: number; pending: Promise<void>; done: boolean } = {
-    files: 0,
-    pending: Promise.resolve(),
-    done: false,
-  }
-  const fail = (error: unknown) => {
-    state.failure ??= error
-  }
+  // Settled by whatever ends the form first; the rest of the body is not parsed then.
+  const over = Promise.withResolvers<void>()
+  // Rejects with the failure and says nothing of the good end.
+  const failed = over.promise.then(() => new Promise<never>(() => {}))
+  failed.catch(() => undefined)
+  const fail = (error: unknown) => over.reject(error)
+  let files = 0
+  let pending: Promise<void> = Promise.resolve()
   form.on('file', (field: string, stream: Readable) => {
-    state.files += 1
-    if (!FIELDS.has(field) || state.files > 1) {
-      fail(state.files > 1 ? malformed('it holds more than one file') : missing(field))
+    files += 1
+    // Ends together with the form: whatever breaks it has been told there.
+    stream.on('error', fail)
+    if (!FIELDS.has(field) || files > 1) {
+      fail(files > 1 ? malformed('it holds more than one file') : missing(field))
       stream.resume()
       return
     }
-    state.pending = pump(stream, write).catch((error: unknown) => {
-      fail(error)
-      stream.resume()
-    })
+    pending = pump(stream, write).catch(fail)
   })
   for (const event of ['partsLimit', 'filesLimit', 'fieldsLimit'] as const)
     form.on(event, () => fail(malformed('it has too many parts')))
@@ -125,30 +124,21 @@ async function receiveForm(
       new SluiceError('upload-malformed', 'Cannot read this multipart body: it is broken', { cause: error }),
     ),
   )
-  form.on('finish', () => {
-    state.done = true
-  })
-  for await (const chunk of body) {
-    if (!form.write(chunk))
-      await Promise.race([
-        new Promise((resolve) => form.once('drain', resolve)),
-        state.pending,
-        failed(() => state.failure !== undefined),
-      ])
-    if (state.failure !== undefined) throw state.failure
+  form.on('finish', () => over.resolve())
+  try {
+    for await (const chunk of body) {
+      // A write comes back when the part before it has been taken: the socket waits for the lease.
+      const taken = new Promise<void>((resolve) => form.write(chunk, () => resolve()))
+      await Promise.race([taken, failed])
+    }
+    form.end()
+    await over.promise
+    await Promise.race([pending, failed])
+  } catch (error) {
+    form.destroy()
+    throw error
   }
-  form.end()
-  await Promise.race([
-    new Promise((resolve) => (state.done ? resolve(undefined) : form.once('finish', resolve))),
-    failed(() => state.failure !== undefined),
-  ])
-  await state.pending
-  if (state.failure !== undefined) throw state.failure
-  if (state.files === 0) throw missing(undefined)
-}
-
-async function failed(check: () => boolean): Promise<void> {
-  while (!check()) await new Promise((resolve) => setTimeout(resolve, 20).unref())
+  if (files === 0) throw missing(undefined)
 }
 
 function openForm(request: IncomingMessage): InstanceType<typeof Busboy> {
