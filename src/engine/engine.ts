@@ -46,7 +46,7 @@ const TEST_PNG = Buffer.from(
 )
 const TEST_PROBE: Probe = {
   format: 'png', bytes: TEST_PNG.length, stored: { width: 2, height: 2 }, size: { width: 2, height: 2 }, orientation: 1, frames: 1, delays: [],
-  loop: 0, scans: 1, progressive: false, alpha: false, channels: 3, space: 'srgb', bitDepth: 8, subsampling: undefined, icc: undefined, exif: {},
+  loop: 0, scans: 1, progressive: false, lossless: false, alpha: false, channels: 3, space: 'srgb', bitDepth: 8, subsampling: undefined, icc: undefined, exif: {},
 } // biome-ignore format: a constant
 
 /** Isolated decoding and encoding under one memory budget; see `Engine`. */

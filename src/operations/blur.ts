@@ -1,3 +1,4 @@
+import { area } from '../geometry/index.ts'
 import { defineOperation, SLOTS } from './define.ts'
 
 interface BlurParams {
@@ -19,7 +20,7 @@ export const blur = defineOperation<BlurParams>({
     exact,
     // Separable: two runs of about 6 sigma taps each.
     nsPerPixel: 10 + 4 * sigma,
-    memoryBytes: Math.round(size.width * (12 * sigma + 64) * 8),
+    memoryBytes: Math.round(size.width * (12 * sigma + 64) * 8 + area(size) * 4),
     ...(alpha || bitDepth === 16 ? {} : { slots: [SLOTS.blur] }),
   }),
   run: ({ image, params: { sigma } }) => image.blur(Math.min(sigma, 1000)),

@@ -108,7 +108,7 @@ function settled(rect: Rect, size: Size, exact: boolean, measured: boolean): Pla
     rect,
     nsPerPixel: measured ? 40 : 1,
     noop: exact && sameSize(rect, size),
-    ...(measured ? { measured, memoryBytes: size.width * size.height * 4 } : {}),
+    ...(measured ? { measured } : {}),
     slots: [SLOTS.cropBefore, SLOTS.cropAfter],
   }
 }

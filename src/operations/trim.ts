@@ -1,4 +1,4 @@
-import type { Rect } from '../geometry/index.ts'
+import { area, type Rect } from '../geometry/index.ts'
 import { colourText, parseColour } from './colour.ts'
 import { defineOperation, type Pixels, SLOTS } from './define.ts'
 import { numberAndColour } from './url-text.ts'
@@ -37,6 +37,7 @@ export const trim = defineOperation<TrimParams>({
     measured: true,
     rect: { left: 0, top: 0, ...input.size },
     nsPerPixel: 10,
+    memoryBytes: area(input.size),
   }),
   async measure({ pixels, params, raster }) {
     const rect = contentBox(pixels, params) ?? { left: 0, top: 0, ...raster.size }

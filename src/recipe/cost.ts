@@ -5,37 +5,45 @@ import type { Probe } from './probe.ts'
 
 /**
  * What decoding and encoding take, per pixel. Memory is growth of a worker's peak over its idle state; the
- * factors lie above what `bench/calibrate.ts` measures (table in `bench/results/`), never below.
+ * factors lie above what `npm run calibrate` measures (table in `bench/results/`), never below.
  */
 const DECODE = {
   jpeg: { bytes: 0.15, ns: 10 },
   // All coefficients stay in memory: 16 bits per sample, chroma at a quarter for 4:2:0.
-  progressive420: { bytes: 3.4, ns: 25 },
+  progressive420: { bytes: 3.7, ns: 25 },
   progressive444: { bytes: 6.8, ns: 35 },
-  png: { bytes: 0.3, ns: 25 },
+  png: { bytes: 1.3, ns: 25 },
   interlaced: { bytes: 5, ns: 40 },
-  gif: { bytes: 9, ns: 15 },
+  gif: { bytes: 6.5, ns: 15 },
   webp: { bytes: 6.5, ns: 25 },
-  avif: { bytes: 20, ns: 60 },
-  tiff: { bytes: 5, ns: 15 },
-  svg: { bytes: 10, ns: 100 },
+  avif: { bytes: 21, ns: 60 },
+  tiff: { bytes: 1.3, ns: 15 },
+  svg: { bytes: 5, ns: 100 },
 } as const
 
 const ENCODE = {
-  jpeg: { bytes: 0.15, ns: 10 },
+  jpeg: { bytes: 0.45, ns: 10 },
   // Two-pass Huffman and progressive scans keep the coefficients of the whole image.
   jpegBuffered: { bytes: 7, ns: 20 },
-  png: { bytes: 0.5, ns: 60 },
-  pngPalette: { bytes: 12, ns: 150 },
+  png: { bytes: 3, ns: 60 },
+  pngPalette: { bytes: 8, ns: 150 },
   gif: { bytes: 14, ns: 200 },
-  webp: { bytes: 13, ns: 60 },
-  webpLossless: { bytes: 40, ns: 400 },
-  avif: { bytes: 40, ns: 250 },
-  tiff: { bytes: 8, ns: 40 },
+  webp: { bytes: 6.7, ns: 60 },
+  // Alpha is a second picture, coded without loss.
+  webpAlpha: { bytes: 14, ns: 60 },
+  webpLossless: { bytes: 50, ns: 400 },
+  avif: { bytes: 24, ns: 250 },
+  tiff: { bytes: 4, ns: 40 },
 } as const
 
 /** Buffers of libraries, lines in flight, JavaScript objects: what even the smallest job adds. */
-const FLOOR_BYTES = 24 * 1024 * 1024
+const FLOOR_BYTES = 3_000_000
+/** The bytes of the source, and what the decoder has read of them. */
+const PER_INPUT_BYTE = 1.15
+/** The histogram of a quantiser grows with the picture up to a point. */
+const QUANTISER = { bytesPerPixel: 18, most: 40_000_000 }
+/** WebP decoded at a smaller scale: its alpha is still unpacked whole, bytes per stored pixel. */
+const WEBP_ALPHA_BYTES = 1.3
 const MS_PER_JOB = 3
 
 /** Memory and CPU of a plan, known before any decode. */
@@ -48,7 +56,8 @@ export function estimate(
   frames: number,
 ): Estimate {
   const decode = decodeFactors(probe)
-  const encode = encodeFactors(output)
+  const alpha = passes.at(-1)?.steps.at(-1)?.planned.alpha ?? base.alpha
+  const encode = encodeFactors(output, alpha)
   const decodedPixels = area(base.rasterised ?? base.stored) * base.frames
   const resultPixels = area(size) * frames
   const channels = (base.alpha ? 4 : 3) * (base.bitDepth / 8)
@@ -75,8 +84,30 @@ export function estimate(
     )
   }
   const memoryBytes =
-    FLOOR_BYTES + 2 * probe.bytes + decodedPixels * decode.bytes + rasters + resultPixels * encode.bytes
+    FLOOR_BYTES +
+    PER_INPUT_BYTE * probe.bytes +
+    decodeBytes(probe, base, passes) +
+    rasters +
+    // Animations are coded frame by frame; their strips are among the rasters.
+    area(size) * encode.bytes * (base.bitDepth / 8) +
+    quantiserBytes(output, area(size))
   return { memoryBytes: Math.ceil(memoryBytes), cpuMs: Math.ceil(MS_PER_JOB + cpuNs / 1e6) }
+}
+
+/** What a decoder keeps: lossy WebP is decoded at the size that is asked for, JPEG near it. */
+function decodeBytes(probe: Probe, base: BaseRaster, passes: readonly Pass[]): number {
+  const pixels = area(base.rasterised ?? base.stored)
+  const { bytes } = decodeFactors(probe)
+  const first = passes[0]?.steps[0]
+  if (probe.format === 'webp' && base.fused && first?.step.op === 'resize' && !probe.lossless)
+    return Math.min(pixels, area(first.planned.size)) * bytes + (probe.alpha ? pixels * WEBP_ALPHA_BYTES : 0)
+  if (probe.format === 'jpeg' && !probe.progressive) return (pixels * bytes) / base.shrink
+  return pixels * bytes * (base.bitDepth / 8)
+}
+
+function quantiserBytes({ format, palette }: ResolvedOutput, pixels: number): number {
+  if (format !== 'gif' && !(format === 'png' && palette === true)) return 0
+  return Math.min(pixels * QUANTISER.bytesPerPixel, QUANTISER.most)
 }
 
 /** A full-size turn needs the whole raster once. */
@@ -97,7 +128,7 @@ function decodeFactors(probe: Probe): { bytes: number; ns: number } {
   return DECODE[probe.format]
 }
 
-function encodeFactors(output: ResolvedOutput): { bytes: number; ns: number } {
+function encodeFactors(output: ResolvedOutput, alpha: boolean): { bytes: number; ns: number } {
   const effort = 1 + output.effort / 4
   switch (output.format) {
     case 'jpeg':
@@ -105,7 +136,8 @@ function encodeFactors(output: ResolvedOutput): { bytes: number; ns: number } {
     case 'png':
       return output.palette ? ENCODE.pngPalette : ENCODE.png
     case 'webp': {
-      const kind = output.lossless || output.nearLossless ? ENCODE.webpLossless : ENCODE.webp
+      const kind =
+        output.lossless || output.nearLossless ? ENCODE.webpLossless : alpha ? ENCODE.webpAlpha : ENCODE.webp
       return { bytes: kind.bytes, ns: kind.ns * effort }
     }
     case 'avif':

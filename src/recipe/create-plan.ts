@@ -132,7 +132,6 @@ function layOut(
     frames,
     bitDepth,
     alpha: probe.alpha,
-
     ...(rasterised === undefined ? {} : { rasterised }),
   }
   return { base, passes }

@@ -21,6 +21,8 @@ export interface Probe {
   /** JPEG: number of scans (SOS markers). Others: 1. */
   readonly scans: number
   readonly progressive: boolean
+  /** WebP: coded without loss, so that it cannot be decoded at a smaller scale. Others: false. */
+  readonly lossless: boolean
   readonly alpha: boolean
   /** Colour channels and alpha as stored: 1–5. */
   readonly channels: number

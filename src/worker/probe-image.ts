@@ -7,6 +7,7 @@ import { iccName } from './icc.ts'
 import { readJpegHeader } from './jpeg-header.ts'
 import { sharp } from './pixel-library.ts'
 import { checkPngChunks } from './png-header.ts'
+import { isLosslessWebp } from './webp-header.ts'
 
 /** Names that the library gives to the loaders of our formats. */
 const LOADERS: Readonly<Record<InputFormat, readonly string[]>> = {
@@ -67,6 +68,7 @@ export async function probeImage(bytes: Buffer, format: InputFormat, { gps = fal
     loop: metadata.loop ?? 0,
     scans: jpeg?.scans ?? 1,
     progressive: jpeg?.progressive ?? metadata.isProgressive ?? false,
+    lossless: format === 'webp' && isLosslessWebp(bytes),
     alpha: metadata.hasAlpha ?? false,
     channels: metadata.channels ?? 3,
     space: metadata.space ?? 'srgb',
