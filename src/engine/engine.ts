@@ -12,7 +12,7 @@ import { Admission, tooBusy } from './admission.ts'
 import type { Answer, Request } from './messages.ts'
 import type { EngineOptions } from './options.ts'
 import { Pool } from './pool.ts'
-import { checkSandbox, createSandbox } from './sandbox.ts'
+import { checkSandbox, createSandbox, type Sandbox } from './sandbox.ts'
 import { Slabs } from './slabs.ts'
 import { Strikes } from './strikes.ts'
 import { noteTransient } from './transient.ts'
@@ -49,9 +49,13 @@ const TEST_PROBE: Probe = {
   loop: 0, scans: 1, progressive: false, lossless: false, alpha: false, channels: 3, space: 'srgb', bitDepth: 8, subsampling: undefined, icc: undefined, exif: {},
 } // biome-ignore format: a constant
 
-/** Isolated decoding and encoding under one memory budget; see `Engine`. */
-export function createEngine(options: EngineOptions, telemetry: Telemetry): Engine {
-  return new ProcessEngine(options, telemetry)
+/**
+ * Isolated decoding and encoding under one memory budget; see `Engine`.
+ *
+ * @param sandbox How worker processes are started, when not as `options` say.
+ */
+export function createEngine(options: EngineOptions, telemetry: Telemetry, sandbox?: Sandbox): Engine {
+  return new ProcessEngine(options, telemetry, sandbox)
 }
 
 class ProcessEngine implements Engine {
@@ -72,7 +76,7 @@ class ProcessEngine implements Engine {
   #disconnectKills: number[] = []
   #ready = false
 
-  constructor(options: EngineOptions, telemetry: Telemetry) {
+  constructor(options: EngineOptions, telemetry: Telemetry, given?: Sandbox) {
     this.#options = options
     this.#telemetry = telemetry
     const budget = options.memoryBudgetBytes
@@ -88,7 +92,7 @@ class ProcessEngine implements Engine {
       queueTimeoutMs: options.queueTimeoutMs,
       onChange,
     })
-    const sandbox = createSandbox(options.sandbox, this.maxPlanBytes)
+    const sandbox = given ?? createSandbox(options.sandbox, this.maxPlanBytes)
     this.#unavailable = sandbox.unavailable
     const pool = (kind: 'worker' | 'probe', size: number) =>
       new Pool({
@@ -253,7 +257,7 @@ class ProcessEngine implements Engine {
   ): Promise<Probe> {
     const left = options.deadlineAt - performance.now()
     if (left <= 0) throw tooBusy('no header could be read in time')
-    const worker = await this.#probes.take(options.signal)
+    const worker = await this.#probes.take(options.signal, options.deadlineAt)
     const timer = setTimeout(() => this.#probes.end(worker, 'deadline'), Math.min(PROBE_TIMEOUT_MS, left))
     try {
       const request: Request = {
@@ -303,7 +307,7 @@ class ProcessEngine implements Engine {
   }
 
   async #runOnce(plan: Plan, bodies: readonly Body[], options: JobOptions) {
-    const worker = await this.#workers.take(options.signal)
+    const worker = await this.#workers.take(options.signal, options.deadlineAt)
     const left = options.deadlineAt - performance.now()
     const startedAt = performance.now()
     const cpuBefore = worker.cpuMs()
@@ -333,6 +337,7 @@ class ProcessEngine implements Engine {
     const running = worker.run(
       request,
       bodies.flatMap(({ chunks }) => chunks),
+      ({ answer, payload }) => answer.kind !== 'render' || matches(plan, answer, payload),
     )
     const finished = running.finally(() => {
       clearTimeout(timer)
@@ -344,19 +349,6 @@ class ProcessEngine implements Engine {
     try {
       const { answer, payload } = await Promise.race([finished, aborted])
       if (answer.kind === 'error') throw this.#revive(answer)
-      if (worker.critical)
-        throw new SluiceError(
-          'image-broken',
-          'Cannot decode this image: the decoder reported a critical error',
-          { internal: worker.stderrTail },
-        )
-      if (answer.kind === 'render' && !matches(plan, answer, payload)) {
-        this.#workers.end(worker, 'protocol')
-        throw new SluiceError(
-          'worker-protocol',
-          'An image worker answered with another picture than asked for',
-        )
-      }
       return { answer, payload, worker }
     } catch (error) {
       // The bytes a worker is still reading must stay where they are until it has them or is gone.
@@ -409,6 +401,16 @@ class ProcessEngine implements Engine {
     if (killed === 'protocol') return new SluiceError('worker-protocol', 'An image worker answered wrongly')
     if (killed === 'shutdown')
       return new SluiceError('shutting-down', 'The service is shutting down', { retryAfterSeconds: 1 })
+    if (killed === 'stderr') {
+      this.#strike(key)
+      return new SluiceError(
+        'image-broken',
+        'Cannot decode this image: the decoder reported a critical error',
+        {
+          internal: stderr,
+        },
+      )
+    }
     const byInput =
       killed === 'memory' ||
       (signal !== null && DEADLY_SIGNALS.has(signal)) ||

@@ -1,4 +1,5 @@
 import type { Telemetry } from '../telemetry/index.ts'
+import { tooBusy } from './admission.ts'
 import type { SandboxStatus } from './types.ts'
 import { type KillReason, WorkerProcess } from './worker-process.ts'
 
@@ -12,6 +13,9 @@ export interface PoolOptions {
   readonly telemetry: Telemetry
 }
 
+/** Deaths that an input can cause. Replacing after them may cost a pool about half a core, however many come. */
+const BY_INPUT = new Set(['crash', 'exit', 'memory', 'cpu', 'deadline', 'protocol', 'stderr'])
+const LEAST_GAP_MS = 100
 /** Spawns in a row that failed before the pool waits this long, doubling, before the next. */
 const BACK_OFF_MS = 100
 const MAX_BACK_OFF_MS = 5000
@@ -23,6 +27,10 @@ export class Pool {
   #idle: WorkerProcess[] = []
   #waiters: { resolve: (worker: WorkerProcess) => void; reject: (error: unknown) => void }[] = []
   #failures = 0
+  /** How long a start takes here, ms. */
+  #startMs = 0
+  /** When the replacements so far are paid for. */
+  #paidAt = 0
   #closed = false
   #versions: Readonly<Record<string, string>> = {}
   #sandbox: SandboxStatus = { level: 'none' }
@@ -53,29 +61,39 @@ export class Pool {
     return this.#all.size
   }
 
-  /** An idle process; waits for one to come up when all died at once. */
-  async take(signal: AbortSignal): Promise<WorkerProcess> {
+  /**
+   * An idle process; waits for one to come up when all died at once.
+   *
+   * @throws {SluiceError} `overloaded` when none did by `deadlineAt`; the signal's reason.
+   */
+  async take(signal: AbortSignal, deadlineAt: number): Promise<WorkerProcess> {
     signal.throwIfAborted()
     const worker = this.#idle.pop()
     if (worker !== undefined) return worker
     const { promise, resolve, reject } = Promise.withResolvers<WorkerProcess>()
     const waiter = { resolve, reject }
     this.#waiters.push(waiter)
-    const onAbort = () => {
+    const leave = (error: unknown) => {
       this.#waiters = this.#waiters.filter((other) => other !== waiter)
-      reject(signal.reason)
+      reject(error)
     }
+    const onAbort = () => leave(signal.reason)
+    const timer = setTimeout(
+      () => leave(tooBusy('no worker came up in time')),
+      Math.max(1, deadlineAt - performance.now()),
+    )
     signal.addEventListener('abort', onAbort, { once: true })
     try {
       return await promise
     } finally {
+      clearTimeout(timer)
       signal.removeEventListener('abort', onAbort)
     }
   }
 
   /** Gives a process back; a worn one is replaced. */
   give(worker: WorkerProcess): void {
-    if (!this.#all.has(worker)) return
+    if (!this.#all.has(worker) || worker.ended) return
     if (worker.jobs >= this.#options.recycleAfterJobs) {
       this.end(worker, 'recycle')
       return
@@ -86,6 +104,7 @@ export class Pool {
   /** Ends a process and starts another in its place. */
   end(worker: WorkerProcess, reason: KillReason): void {
     worker.kill(reason)
+    this.#idle = this.#idle.filter((other) => other !== worker)
   }
 
   async close(): Promise<void> {
@@ -105,6 +124,22 @@ export class Pool {
     else waiter.resolve(worker)
   }
 
+  /** Wait after a process that never became ready, ms: it doubles. */
+  #backOff(): number {
+    this.#failures += 1
+    return Math.min(MAX_BACK_OFF_MS, BACK_OFF_MS * 2 ** this.#failures)
+  }
+
+  /** Wait after the death of a process that worked, ms: none, until deaths by input outrun what is paid for. */
+  #toll(reason: string): number {
+    if (!BY_INPUT.has(reason)) return 0
+    const gap = Math.min(MAX_BACK_OFF_MS, Math.max(LEAST_GAP_MS, 2 * this.#startMs))
+    const now = performance.now()
+    const from = Math.max(this.#paidAt, now)
+    this.#paidAt = from + gap
+    return Math.max(0, from - now - this.#options.size * gap)
+  }
+
   #spawn(): WorkerProcess {
     const { kind, command, maxPayloadBytes, telemetry } = this.#options
     const startedAt = performance.now()
@@ -115,7 +150,8 @@ export class Pool {
         this.#failures = 0
         this.#versions = versions
         this.#sandbox = worker.sandbox
-        telemetry.observe('sluice_worker_spawn_ms', performance.now() - startedAt, { kind })
+        this.#startMs = performance.now() - startedAt
+        telemetry.observe('sluice_worker_spawn_ms', this.#startMs, { kind })
         this.#offer(worker)
       },
       () => undefined,
@@ -132,8 +168,8 @@ export class Pool {
             ? 'external'
             : 'crash')
       telemetry.count('sluice_worker_restarts_total', { reason })
-      const wait = this.#failures === 0 ? 0 : Math.min(MAX_BACK_OFF_MS, BACK_OFF_MS * 2 ** this.#failures)
-      if (this.#failures > 0)
+      const wait = worker.started ? this.#toll(reason) : this.#backOff()
+      if (!worker.started)
         telemetry.log('error', 'worker did not start', {
           kind,
           stderr: exit.stderr,

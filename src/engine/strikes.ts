@@ -13,9 +13,11 @@ export class Strikes {
   }
 
   add(key: string): void {
-    const count = (this.#entries.get(key)?.count ?? 0) + 1
+    const now = this.#now()
+    const before = this.#entries.get(key)
+    const count = before === undefined || before.until < now ? 1 : before.count + 1
     this.#entries.delete(key)
-    this.#entries.set(key, { count, until: this.#now() + HOUR_MS })
+    this.#entries.set(key, { count, until: now + HOUR_MS })
     if (this.#entries.size > MAX_ENTRIES)
       for (const oldest of this.#entries.keys()) return void this.#entries.delete(oldest)
   }

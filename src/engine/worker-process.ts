@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import type { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import type { Answer, Request } from './messages.ts'
+import { type Answer, isAnswer, type Request } from './messages.ts'
 import { encodeHeader, MessageReader } from './protocol.ts'
 import type { SandboxStatus } from './types.ts'
 
@@ -45,6 +45,9 @@ export interface SpawnOptions {
 }
 
 const STDERR_TAIL = 4096
+/** How GLib marks an error after which it goes on all the same. */
+const CRITICAL = 'CRITICAL'
+const LAST_WORDS_MS = 200
 
 // glibc's arenas keep freed memory for themselves: one arena and early trimming halve what a worker holds.
 const ENVIRONMENT: NodeJS.ProcessEnv = {
@@ -64,6 +67,21 @@ export function entryPath(kind: 'worker' | 'probe'): string {
 
 let ids = 0
 
+/** What a worker answered. */
+export interface Reply {
+  readonly answer: Answer
+  readonly payload: Buffer | undefined
+}
+
+interface Pending {
+  readonly request: Request
+  readonly accepts: (reply: Reply) => boolean
+  readonly resolve: (reply: Reply) => void
+  readonly reject: (error: Error) => void
+  /** Its whole answer has come. */
+  answered: boolean
+}
+
 /** One child process: runs one request at a time, and is never trusted. */
 export class WorkerProcess {
   readonly id = ++ids
@@ -79,16 +97,12 @@ export class WorkerProcess {
   readonly #child: ChildProcess
   readonly #socket: Duplex
   readonly #maxPayload: number
+  readonly #reader: MessageReader<Answer>
   #killed: KillReason | undefined
   #stderr = ''
   #critical = false
-  #pending:
-    | {
-        id: number
-        resolve: (answer: { answer: Answer; payload: Buffer | undefined }) => void
-        reject: (error: Error) => void
-      }
-    | undefined
+  #pending: Pending | undefined
+  #gone: WorkerExit | undefined
 
   constructor({ command, maxPayloadBytes }: SpawnOptions) {
     this.#maxPayload = maxPayloadBytes
@@ -103,7 +117,7 @@ export class WorkerProcess {
     this.ready = promise
     // Whoever waits sees the failure; without a waiter the exit is handled by the pool.
     this.ready.catch(() => undefined)
-    const reader = new MessageReader<Answer>({
+    this.#reader = new MessageReader<Answer>({
       check: (header) => this.#refusal(header),
       onMessage: (answer, payloads) => {
         if (answer.kind === 'sandbox') {
@@ -117,26 +131,36 @@ export class WorkerProcess {
           resolve(answer.versions)
           return
         }
-        const pending = this.#pending
-        this.#pending = undefined
-        pending?.resolve({ answer, payload: payloads[0] })
+        if (this.#pending === undefined) return
+        this.#pending.answered = true
+        // What came along with the answer, on stderr or behind it, is read before the answer counts.
+        setImmediate(() => this.#conclude({ answer, payload: payloads[0] }))
       },
       onError: () => this.kill('protocol'),
     })
-    this.#socket.on('data', (chunk: Buffer) => reader.push(chunk))
+    this.#socket.on('data', (chunk: Buffer) => this.#reader.push(chunk))
     // A worker that dies while bytes are on their way breaks the pipe; its exit tells why.
     this.#socket.on('error', () => undefined)
     this.#child.stderr?.on('data', (chunk: Buffer) => this.#note(chunk))
     this.exited = new Promise((done) => {
       const end = (code: number | null, signal: NodeJS.Signals | null) => {
+        if (signal === null && this.#reader.inside) this.#killed ??= 'protocol'
         const exit = { code, signal, killed: this.#killed, stderr: this.#stderr }
         const error = new WorkerExit(exit)
+        this.#gone = error
         this.#pending?.reject(error)
         this.#pending = undefined
         reject(error)
         done(exit)
       }
-      this.#child.once('exit', end)
+      // Its last words may still be on their way when it is gone.
+      this.#child.once('exit', (code, signal) => {
+        const timer = setTimeout(end, LAST_WORDS_MS, code, signal)
+        this.#child.once('close', () => {
+          clearTimeout(timer)
+          end(code, signal)
+        })
+      })
       this.#child.once('error', (error) => {
         this.#stderr += String(error)
         end(null, null)
@@ -148,29 +172,28 @@ export class WorkerProcess {
     return this.#child.pid ?? 0
   }
 
-  /** Whether GLib reported a critical error since the last job: its pixels cannot be trusted. */
-  get critical(): boolean {
-    return this.#critical
-  }
-
-  get stderrTail(): string {
-    return this.#stderr
+  /** Whether it has gone, or is about to because the server ended it. */
+  get ended(): boolean {
+    return this.#killed !== undefined || this.#gone !== undefined
   }
 
   /**
    * Sends a request with its payloads and waits for the answer.
    *
+   * @param accepts Judges an answer of the right form; one that is refused ends the process.
    * @throws {WorkerExit} when the process ends first.
    */
   run(
     request: Request,
     chunks: readonly Uint8Array[],
-  ): Promise<{ answer: Answer; payload: Buffer | undefined }> {
+    accepts: (reply: Reply) => boolean = () => true,
+  ): Promise<Reply> {
     if (this.#pending !== undefined) throw new Error('A worker runs one job at a time')
+    if (this.#gone !== undefined) return Promise.reject(this.#gone)
     this.jobs += 1
     this.#critical = false
     return new Promise((resolve, reject) => {
-      this.#pending = { id: request.id, resolve, reject }
+      this.#pending = { request, accepts, resolve, reject, answered: false }
       this.#socket.cork()
       this.#socket.write(encodeHeader(request))
       for (const chunk of chunks) this.#socket.write(chunk)
@@ -204,21 +227,37 @@ export class WorkerProcess {
     }
   }
 
+  /** The answer stands when nothing speaks against it; else the process ends, and the job with it. */
+  #conclude(reply: Reply): void {
+    const pending = this.#pending
+    if (pending === undefined || this.ended) return
+    // GLib reported a critical error: the pixels cannot be trusted.
+    if (this.#critical) this.kill('stderr')
+    else if (this.#reader.inside || !pending.accepts(reply)) this.kill('protocol')
+    else {
+      this.#pending = undefined
+      pending.resolve(reply)
+    }
+  }
+
   #refusal(header: Answer): string | undefined {
+    if (!isAnswer(header)) return 'not an answer'
     const total = header.payloads.reduce<number>((sum, bytes) => sum + bytes, 0)
     if (total > this.#maxPayload) return `payload of ${total} bytes`
     if (header.kind === 'ready' || header.kind === 'sandbox')
-      return header.payloads.length === 0 ? undefined : 'payload before the first job'
-    if (this.#pending === undefined) return 'answer without a job'
-    if (header.id !== this.#pending.id) return 'answer to another job'
+      return this.started || header.payloads.length > 0 ? 'greeting out of turn' : undefined
+    const { request, answered } = this.#pending ?? {}
+    if (request === undefined || answered === true) return 'answer without a job'
+    if (header.id !== request.id || (header.kind !== 'error' && header.kind !== request.kind))
+      return 'answer to another job'
     return header.payloads.length === (header.kind === 'render' ? 1 : 0)
       ? undefined
       : 'wrong number of payloads'
   }
 
   #note(chunk: Buffer): void {
-    const text = chunk.toString('utf8')
-    if (text.includes('CRITICAL')) this.#critical = true
-    this.#stderr = (this.#stderr + text).slice(-STDERR_TAIL)
+    const text = this.#stderr.slice(-CRITICAL.length) + chunk.toString('utf8')
+    if (text.includes(CRITICAL)) this.#critical = true
+    this.#stderr = (this.#stderr + chunk.toString('utf8')).slice(-STDERR_TAIL)
   }
 }
