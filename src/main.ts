@@ -8,6 +8,9 @@ import { createPolicy, createService, isLoopbackHost } from './service/index.ts'
 import { createSources } from './sources/index.ts'
 import { createMetrics, type Telemetry } from './telemetry/index.ts'
 
+/** While it shuts down, connections that became idle are ended this often. */
+const IDLE_SWEEP_MS = 50
+
 /** A service that runs. */
 export interface Running {
   readonly url: string
@@ -112,11 +115,17 @@ export async function startSluice(config: Config): Promise<Running> {
     telemetry.log('info', 'shutting down', { graceMs })
     await new Promise((resolve) => setTimeout(resolve, graceMs))
     const closed = Promise.all([server.close(), admin?.close()])
+    // A connection that was at work above is idle once it has its answer, and would be kept alive.
+    const sweep = setInterval(() => {
+      server.server.closeIdleConnections()
+      admin?.server.closeIdleConnections()
+    }, IDLE_SWEEP_MS)
     const late = setTimeout(() => {
       server.server.closeAllConnections()
       admin?.server.closeAllConnections()
     }, timeoutMs)
     await closed
+    clearInterval(sweep)
     clearTimeout(late)
     abort.abort()
     await engine.close()
@@ -140,6 +149,8 @@ function reportReady(engine: Engine, telemetry: Telemetry): void {
     workers: workers.size,
     versions,
   })
+  for (const [codec, found] of Object.entries(versions))
+    telemetry.gauge('sluice_codec_info', 1, { codec, version: found })
   for (const [name, floor] of Object.entries(FLOORS)) {
     const found = versions[name]
     if (found !== undefined && older(found, floor))

@@ -1,3 +1,3 @@
 export { type CatalogEntry, catalog, type ErrorCode } from './catalog.ts'
-export { LimitError } from './limit-error.ts'
+export { LIMIT_NAMES, LimitError, type LimitName } from './limit-error.ts'
 export { type ErrorFacts, SluiceError, type SluiceErrorOptions } from './sluice-error.ts'

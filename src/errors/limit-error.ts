@@ -1,5 +1,20 @@
 import { SluiceError } from './sluice-error.ts'
 
+/** Limits by the name that problem documents and metrics give them, and how a message says it. */
+const LIMITS = {
+  bytes: 'bytes',
+  pixels: 'pixels',
+  edge: 'an edge',
+  frames: 'frames',
+  'frame-pixels': 'pixels in all frames',
+  scans: 'scans',
+  channels: 'channels',
+  memory: 'memory',
+} as const
+
+export type LimitName = keyof typeof LIMITS
+export const LIMIT_NAMES = Object.keys(LIMITS) as readonly LimitName[]
+
 /** A request asked for more than the operator allows. */
 export class LimitError extends SluiceError {
   /** The header of a source promises more pixels than may be decoded. */
@@ -9,14 +24,14 @@ export class LimitError extends SluiceError {
   }
 
   /** Any other limit on a source: frames, scans, edges, metadata. */
-  static source(what: string, actual: number, max: number, setting: string): LimitError {
-    const detail = `Cannot decode an image with ${what} of ${actual}: the limit is ${max} ("${setting}")`
-    return new LimitError('source-too-large', detail, { facts: { limit: what, actual, max, setting } })
+  static source(limit: LimitName, actual: number, max: number, setting: string): LimitError {
+    const detail = `Cannot decode an image with ${LIMITS[limit]} of ${actual}: the limit is ${max} ("${setting}")`
+    return new LimitError('source-too-large', detail, { facts: { limit, actual, max, setting } })
   }
 
   /** A limit on what is asked for. */
-  static result(what: string, actual: number, max: number): LimitError {
-    const detail = `Cannot make an image with ${what} of ${actual}: the limit is ${max}`
-    return new LimitError('result-too-large', detail, { facts: { limit: what, actual, max } })
+  static result(limit: LimitName, actual: number, max: number): LimitError {
+    const detail = `Cannot make an image with ${LIMITS[limit]} of ${actual}: the limit is ${max}`
+    return new LimitError('result-too-large', detail, { facts: { limit, actual, max } })
   }
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { type Action, native } from '../dialects/index.ts'
 import type { Engine } from '../engine/index.ts'
-import { SluiceError } from '../errors/index.ts'
+import { LIMIT_NAMES, SluiceError } from '../errors/index.ts'
 import {
   type Asked,
   describeProbe,
@@ -13,6 +13,7 @@ import {
   type Variant,
 } from '../service/index.ts'
 import type { Metrics, Telemetry } from '../telemetry/index.ts'
+import { connectionCap } from './connection-cap.ts'
 import { openApi } from './openapi.ts'
 import type { HttpOptions } from './options.ts'
 import { renderPage } from './page.ts'
@@ -42,7 +43,6 @@ export interface ServerDependencies {
 
 const SLOW_READER_MS = 30_000
 const READY_CACHE_MS = 5000
-const MAX_CONNECTIONS = 10_000
 const IMAGE_POLICY = "default-src 'none'; sandbox"
 const PAGE_POLICY =
   "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -164,11 +164,11 @@ function base({ telemetry, metrics, draining }: ServerDependencies): FastifyInst
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     routerOptions: { maxParamLength: 8192 },
-    http: { headersTimeout: 10_000, maxHeaderSize: 16_384 },
+    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1000, maxHeaderSize: 16_384 },
     frameworkErrors: (error, request, reply) =>
       void sendProblem(Object.assign(request, { outcome: newOutcome() }), reply, error),
   })
-  app.server.maxConnections = MAX_CONNECTIONS
+  app.server.maxConnections = connectionCap()
   // Answered by the routes, after limits and signature: nobody is invited to send what will be refused.
   app.server.on(
     'checkContinue',
@@ -184,21 +184,31 @@ function base({ telemetry, metrics, draining }: ServerDependencies): FastifyInst
   app.addHook('onRequest', async (request, reply) => {
     request.outcome = newOutcome()
     reply.header('X-Request-Id', request.id)
+    // Comes for every request, for those too whose client has left or whose body was cut off.
+    reply.raw.once('close', () => report(request, reply))
     if (draining()) reply.header('Connection', 'close')
   })
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error))
   app.setNotFoundHandler((request, reply) => {
     return sendProblem(request, reply, new SluiceError('route-not-found', 'There is no such route'))
   })
-  app.addHook('onResponse', async (request, reply) => {
-    const { facts, route, startedAt, error } = request.outcome
+  return app
+
+  function report(request: FastifyRequest, reply: FastifyReply): void {
+    const { facts, route, startedAt } = request.outcome
+    const left = !reply.raw.writableFinished
+    const error =
+      request.outcome.error ?? (left ? new SluiceError('client-closed', 'The client left') : undefined)
+    // 499 is what proxies call a client that did not wait; nothing was sent with it.
+    const status = error?.code === 'client-closed' ? 499 : reply.statusCode
     const totalMs = performance.now() - startedAt
-    metrics.count('sluice_requests_total', {
-      route,
-      status: String(error?.code === 'client-closed' ? 499 : reply.statusCode),
-    })
+    metrics.count('sluice_requests_total', { route, status: String(status) })
     metrics.observe('sluice_request_ms', totalMs, { route })
-    if (error !== undefined) metrics.count('sluice_problems_total', { code: error.code })
+    if (error !== undefined) {
+      metrics.count('sluice_problems_total', { code: error.code })
+      const limit = LIMIT_NAMES.find((name) => name === error.facts.limit)
+      if (limit !== undefined) metrics.count('sluice_limits_total', { code: error.code, limit })
+    }
     if (route === 'health') return
     telemetry.log(
       error?.code === 'internal' || error?.code === 'worker-protocol' ? 'error' : 'info',
@@ -207,7 +217,7 @@ function base({ telemetry, metrics, draining }: ServerDependencies): FastifyInst
         id: request.id,
         method: request.method,
         url: safeUrl(request.raw.url ?? ''),
-        status: reply.statusCode,
+        status,
         code: error?.code ?? 'ok',
         ...(error === undefined
           ? {}
@@ -217,8 +227,7 @@ function base({ telemetry, metrics, draining }: ServerDependencies): FastifyInst
         totalMs: Math.round(totalMs * 10) / 10,
       },
     )
-  })
-  return app
+  }
 }
 
 function newOutcome(): FastifyRequest['outcome'] {

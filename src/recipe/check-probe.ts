@@ -16,19 +16,14 @@ export function checkProbe(probe: Probe, limits: Limits, frames: number): void {
     const { max, setting } = pixelLimit(limits, probe.format, probe.progressive)
     if (pixels > max) throw LimitError.pixels(pixels, max, setting)
     const edge = Math.max(width, height)
-    if (edge > limits.maxEdge) throw LimitError.source('an edge', edge, limits.maxEdge, 'SLUICE_MAX_EDGE')
+    if (edge > limits.maxEdge) throw LimitError.source('edge', edge, limits.maxEdge, 'SLUICE_MAX_EDGE')
   }
   if (probe.scans > limits.maxScans)
     throw LimitError.source('scans', probe.scans, limits.maxScans, 'SLUICE_MAX_SCANS')
   if (frames > limits.maxFrames)
     throw LimitError.source('frames', frames, limits.maxFrames, 'SLUICE_MAX_FRAMES')
   if (frames * pixels > limits.maxFramePixels) {
-    throw LimitError.source(
-      'pixels in all frames',
-      frames * pixels,
-      limits.maxFramePixels,
-      'SLUICE_MAX_FRAME_PIXELS',
-    )
+    throw LimitError.source('frame-pixels', frames * pixels, limits.maxFramePixels, 'SLUICE_MAX_FRAME_PIXELS')
   }
   if (probe.channels > 5) throw LimitError.source('channels', probe.channels, 5, 'fixed')
 }

@@ -75,7 +75,7 @@ export function createPlan(options: PlanOptions): Plan {
     throw new SluiceError(
       'cost-exceeded',
       `Cannot run this recipe on this image: it needs about ${mb(total.memoryBytes)} MB, the budget allows ${mb(options.maxPlanBytes)} MB`,
-      { facts: { neededBytes: total.memoryBytes, allowedBytes: options.maxPlanBytes } },
+      { facts: { limit: 'memory', neededBytes: total.memoryBytes, allowedBytes: options.maxPlanBytes } },
     )
   }
   return { base, passes, output, profile, size: result.size, exact: result.exact, frames, estimate: total }
@@ -208,11 +208,11 @@ function chooseFormat(
 
 function checkSize({ width, height }: Size, frames: number, limits: Limits): void {
   const edge = Math.max(width, height)
-  if (edge > limits.maxEdge) throw LimitError.result('an edge', edge, limits.maxEdge)
+  if (edge > limits.maxEdge) throw LimitError.result('edge', edge, limits.maxEdge)
   if (width * height > limits.maxResultPixels)
     throw LimitError.result('pixels', width * height, limits.maxResultPixels)
   if (frames > 1 && width * height * frames > limits.maxFramePixels) {
-    throw LimitError.result('pixels in all frames', width * height * frames, limits.maxFramePixels)
+    throw LimitError.result('frame-pixels', width * height * frames, limits.maxFramePixels)
   }
 }
 

@@ -8,6 +8,7 @@ const COUNTERS: Readonly<Record<string, readonly string[]>> = {
   sluice_worker_restarts_total: ['reason'],
   sluice_requests_total: ['route', 'status'],
   sluice_problems_total: ['code'],
+  sluice_limits_total: ['code', 'limit'],
   sluice_strikes_total: [],
   sluice_cpu_deadlines_total: [],
 }
@@ -16,6 +17,7 @@ const GAUGES: Readonly<Record<string, readonly string[]>> = {
   sluice_memory_committed_bytes: [],
   sluice_queue_depth: [],
   sluice_sandbox_level: ['level'],
+  sluice_codec_info: ['codec', 'version'],
 }
 const HISTOGRAMS: Readonly<Record<string, readonly string[]>> = {
   sluice_worker_spawn_ms: ['kind'],

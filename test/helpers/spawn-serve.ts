@@ -12,15 +12,26 @@ export interface Spawned {
   readonly adminUrl: string
   readonly pid: number
   readonly child: ChildProcess
+  /** Every line of its log so far. */
+  readonly log: readonly string[]
   /** Resolves with the exit status or signal. */
   readonly exited: Promise<number | string | null>
   /** Ends it with SIGINT, which has no grace period. */
   stop(): Promise<number | string | null>
 }
 
+export interface SpawnServeOptions {
+  /** Most files (and connections) the process may have open. */
+  readonly openFiles?: number
+}
+
 /** Starts `sluice serve` on free ports and waits until it is ready. */
-export async function spawnServe(env: Readonly<Record<string, string>> = {}): Promise<Spawned> {
-  const child = spawn(process.execPath, [entry, 'serve'], {
+export async function spawnServe(
+  env: Readonly<Record<string, string>> = {},
+  { openFiles }: SpawnServeOptions = {},
+): Promise<Spawned> {
+  const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles}; `
+  const child = spawn('/bin/sh', ['-c', `${limit}exec "$0" "$@"`, process.execPath, entry, 'serve'], {
     env: {
       PATH: process.env.PATH,
       SLUICE_PORT: '0',
@@ -31,11 +42,13 @@ export async function spawnServe(env: Readonly<Record<string, string>> = {}): Pr
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const exited = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | string | null)
+  const log: string[] = []
   const lines = createInterface({ input: child.stderr as NodeJS.ReadableStream })
   const found = await new Promise<{ url: string; adminUrl: string }>((resolve, reject) => {
     let urls: { url: string; adminUrl: string } | undefined
     void exited.then((status) => reject(new Error(`The service ended with ${status}`)))
     lines.on('line', (line) => {
+      log.push(line)
       if (!line.startsWith('{')) return
       const entryLine = JSON.parse(line) as { msg: string; url: string; adminUrl: string }
       if (entryLine.msg === 'listening') urls = entryLine
@@ -46,7 +59,7 @@ export async function spawnServe(env: Readonly<Record<string, string>> = {}): Pr
     child.kill('SIGINT')
     return exited
   }
-  return { ...found, pid: child.pid as number, child, exited, stop }
+  return { ...found, pid: child.pid as number, child, log, exited, stop }
 }
 
 /** Processes below `pid`, all generations. */
