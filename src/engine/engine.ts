@@ -101,6 +101,7 @@ class ProcessEngine implements Engine {
         command: sandbox.command(kind),
         maxPayloadBytes: this.maxPlanBytes,
         recycleAfterJobs: kind === 'worker' ? options.recycleAfterJobs : options.recycleAfterJobs * 20,
+        check: (reached) => checkSandbox(options.sandbox, reached),
         telemetry,
       })
     this.#workers = pool('worker', options.workers)

@@ -10,11 +10,13 @@ export interface PoolOptions {
   readonly command: readonly string[]
   readonly maxPayloadBytes: number
   readonly recycleAfterJobs: number
+  /** Throws when a process is isolated less than the settings ask for: it gets no job. */
+  readonly check: (sandbox: SandboxStatus) => void
   readonly telemetry: Telemetry
 }
 
-/** Deaths that an input can cause. Replacing after them may cost a pool about half a core, however many come. */
-const BY_INPUT = new Set(['crash', 'exit', 'memory', 'cpu', 'deadline', 'protocol', 'stderr'])
+/** Deaths that come back: an input or the system causes them. Replacing after them may cost a pool about half a core, however many come. */
+const RECURRING = new Set(['crash', 'exit', 'memory', 'cpu', 'deadline', 'protocol', 'stderr', 'sandbox'])
 const LEAST_GAP_MS = 100
 /** Spawns in a row that failed before the pool waits this long, doubling, before the next. */
 const BACK_OFF_MS = 100
@@ -130,9 +132,9 @@ export class Pool {
     return Math.min(MAX_BACK_OFF_MS, BACK_OFF_MS * 2 ** this.#failures)
   }
 
-  /** Wait after the death of a process that worked, ms: none, until deaths by input outrun what is paid for. */
+  /** Wait after the death of a process that worked, ms: none, until recurring deaths outrun what is paid for. */
   #toll(reason: string): number {
-    if (!BY_INPUT.has(reason)) return 0
+    if (!RECURRING.has(reason)) return 0
     const gap = Math.min(MAX_BACK_OFF_MS, Math.max(LEAST_GAP_MS, 2 * this.#startMs))
     const now = performance.now()
     const from = Math.max(this.#paidAt, now)
@@ -152,7 +154,13 @@ export class Pool {
         this.#sandbox = worker.sandbox
         this.#startMs = performance.now() - startedAt
         telemetry.observe('sluice_worker_spawn_ms', this.#startMs, { kind })
-        this.#offer(worker)
+        try {
+          this.#options.check(worker.sandbox)
+          this.#offer(worker)
+        } catch (error) {
+          telemetry.log('error', 'worker is not isolated as required', { kind, error: String(error) })
+          this.end(worker, 'sandbox')
+        }
       },
       () => undefined,
     )

@@ -16,6 +16,7 @@ export type KillReason =
   | 'shutdown'
   | 'recycle'
   | 'stderr'
+  | 'sandbox'
 
 /** How a worker ended. */
 export interface Exit {

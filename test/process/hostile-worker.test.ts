@@ -95,27 +95,27 @@ const deadChildrenCpuMs = () => {
 
 describe('a worker that breaks the protocol', () => {
   test.for([
-    ['a frame that ends too early'],
-    ['a header that ends too early'],
-    ['more bytes than announced'],
-    ['two answers'],
-    ['two payloads'],
-    ['no payload'],
-    ['a payload of 4 GB'],
-    ['a negative length'],
-    ['a header of 4 GB'],
-    ['an empty header'],
-    ['a header that is no JSON'],
-    ['the id of another job'],
-    ['HTML instead of a picture'],
-    ['a picture of another format'],
-    ['a picture of another size'],
-    ['a render without facts'],
-    ['the answer to another question'],
-    ['a kind that is not known'],
-    ['an error that is not known'],
-    ['a second greeting'],
-  ])('[D-13] %s: 502, that worker ends, and the jobs around it are served', async ([misdeed]) => {
+    'a frame that ends too early',
+    'a header that ends too early',
+    'more bytes than announced',
+    'two answers',
+    'two payloads',
+    'no payload',
+    'a payload of 4 GB',
+    'a negative length',
+    'a header of 4 GB',
+    'an empty header',
+    'a header that is no JSON',
+    'the id of another job',
+    'HTML instead of a picture',
+    'a picture of another format',
+    'a picture of another size',
+    'a render without facts',
+    'the answer to another question',
+    'a kind that is not known',
+    'an error that is not known',
+    'a second greeting',
+  ])('[D-13] %s: 502, that worker ends, and the jobs around it are served', async (misdeed) => {
     await start(misdeed)
     // One worker: the job behind waits for the place of the hostile one.
     const [first, bad, behind] = await Promise.all([render(HONEST), render(HOSTILE), render(HONEST)])

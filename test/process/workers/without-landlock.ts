@@ -29,10 +29,12 @@ const plain = libc.func(
 )
 const structure = koffi.struct({ length: 'uint16', filter: 'void *' })
 const install = libc.func('prctl', 'int', ['int', 'unsigned long', koffi.pointer(structure)])
+const fcntl = libc.func('int fcntl(int fd, int command, int value)')
 const execve = libc.func('int execve(const char *path, const char **argv, const char **envp)')
 if (plain(38, 1, 0, 0, 0) !== 0 || install(22, 2, { length: instructions.length, filter }) !== 0)
   throw new Error(`Cannot install the filter (errno ${koffi.errno()})`)
 const environment = Object.entries(process.env).map(([name, value]) => `${name}=${value}`)
-// Node marks its standard streams close-on-exec for nobody: they go along.
+// Node marks what it inherits close-on-exec; the standard streams go along.
+for (const fd of [0, 1, 2]) fcntl(fd, 2, 0)
 execve(program, [program, ...args, null], [...environment, null])
 throw new Error(`Cannot run "${program}" (errno ${koffi.errno()})`)
