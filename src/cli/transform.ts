@@ -70,6 +70,7 @@ async function withService(
       expectedBytes: bytes.length,
       maxBytes: config.maxSourceBytes,
       limitCode: 'source-too-large',
+      hash: 'streaming',
       client: 'cli',
       signal: abort.signal,
     })

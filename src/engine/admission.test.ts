@@ -11,7 +11,15 @@ const request = (bytes: number, more: object = {}) => ({
   ...more,
 })
 const create = (more: object = {}) =>
-  new Admission({ capacityBytes: 100, slots: 2, queueSize: 4, queueTimeoutMs: 50, onChange() {}, ...more })
+  new Admission({
+    capacityBytes: 100,
+    slots: 2,
+    ahead: 0,
+    queueSize: 4,
+    queueTimeoutMs: 50,
+    onChange() {},
+    ...more,
+  })
 
 describe('Admission', () => {
   test('[O-01] refuses at once when the queue is full', async () => {
@@ -75,5 +83,41 @@ describe('Admission', () => {
       ),
       { numRuns: 50 },
     )
+  })
+
+  test('admits one job ahead of its turn, which comes when a slot is free', async () => {
+    const admission = create({ slots: 1, ahead: 1 })
+    const first = await admission.admit(request(10))
+    const second = await admission.admit(request(10))
+    expect([admission.running, admission.waiting, second.startedAt]).toEqual([1, 0, undefined])
+    first.shrink(1)
+    await second.turn
+    expect(second.startedAt).toBeGreaterThan(0)
+    second.release()
+    first.release()
+    expect([admission.running, admission.committedBytes]).toEqual([0, 0])
+  })
+
+  test('[O-02] a job that was ahead and comes too late is refused at its turn', async () => {
+    const admission = create({ slots: 1, ahead: 1 })
+    const first = await admission.admit(request(10))
+    const second = await admission.admit(request(10, { deadlineAt: performance.now() + 20, cpuMs: 15 }))
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    first.release()
+    await expect(second.turn).rejects.toMatchObject({ code: 'overloaded' })
+    second.release()
+    expect([admission.running, admission.committedBytes]).toEqual([0, 0])
+  })
+
+  test('a job that leaves before its turn gives everything back', async () => {
+    const admission = create({ slots: 1, ahead: 1 })
+    const first = await admission.admit(request(10))
+    const second = await admission.admit(request(10))
+    second.release()
+    const third = await admission.admit(request(10))
+    first.release()
+    await third.turn
+    third.release()
+    expect([admission.running, admission.committedBytes]).toEqual([0, 0])
   })
 })

@@ -1,7 +1,15 @@
 import { SluiceError } from '../errors/index.ts'
 
-/** A started job's share of the budget. */
+/** An admitted job's share of the budget. */
 export interface PlanLease {
+  /**
+   * Resolves when the job may run. Until then it may only bring its bytes to where they will be needed.
+   *
+   * @throws {SluiceError} `overloaded` when it would no longer be done in time.
+   */
+  readonly turn: Promise<void>
+  /** `performance.now()` of its turn; `undefined` before. */
+  readonly startedAt: number | undefined
   /** Keeps only what the result needs while it is sent. The worker's place is free at once. */
   shrink(bytes: number): void
   release(): void
@@ -22,6 +30,8 @@ export interface AdmissionOptions {
   readonly capacityBytes: number
   /** Jobs that may run at the same time. */
   readonly slots: number
+  /** Jobs that may be admitted beyond those, to be ready the moment a slot is free. */
+  readonly ahead: number
   readonly queueSize: number
   readonly queueTimeoutMs: number
   readonly onChange: () => void
@@ -44,6 +54,9 @@ export class Admission {
   readonly #options: AdmissionOptions
   #waiters: Waiter[] = []
   #committed = 0
+  /** Admitted and not finished in their worker: those that run and those that are ready to. */
+  #admitted = 0
+  readonly #ready: Turn[] = []
   #running = 0
   readonly #runningOf = new Map<string, number>()
 
@@ -74,8 +87,7 @@ export class Admission {
     const now = performance.now()
     if (request.deadlineAt <= now)
       throw new SluiceError('deadline-exceeded', 'Cannot start the work: its time is over')
-    if (this.#waiters.length === 0 && this.#fits(request.bytes))
-      return this.#lease(request.bytes, request.client)
+    if (this.#waiters.length === 0 && this.#fits(request.bytes)) return this.#lease(request)
     if (this.#waiters.length >= this.#options.queueSize) throw tooBusy('the queue is full')
     return new Promise((resolve, reject) => {
       const leave = (error: unknown) => {
@@ -102,7 +114,7 @@ export class Admission {
         latestStart: request.deadlineAt - request.cpuMs,
         start: () => {
           settle()
-          resolve(this.#lease(request.bytes, request.client))
+          resolve(this.#lease(request))
         },
         fail: leave,
       }
@@ -113,35 +125,55 @@ export class Admission {
   }
 
   #fits(bytes: number): boolean {
-    const { slots, capacityBytes } = this.#options
-    return this.#running < slots && this.#committed + bytes <= capacityBytes
+    const { slots, ahead, capacityBytes } = this.#options
+    return this.#admitted < slots + ahead && this.#committed + bytes <= capacityBytes
   }
 
-  #lease(bytes: number, client: string): PlanLease {
+  #lease({ bytes, client, cpuMs, deadlineAt }: AdmitRequest): PlanLease {
     let held = bytes
     let inWorker = true
     this.#committed += bytes
-    this.#running += 1
+    this.#admitted += 1
     this.#runningOf.set(client, (this.#runningOf.get(client) ?? 0) + 1)
+    const turn = new Turn(deadlineAt - cpuMs)
+    this.#ready.push(turn)
+    this.#startReady(turn)
     this.#options.onChange()
     const change = (to: number) => {
       this.#committed += to - held
       held = to
       if (inWorker) {
         inWorker = false
-        this.#running -= 1
+        this.#admitted -= 1
+        if (turn.startedAt !== undefined) this.#running -= 1
+        else this.#ready.splice(this.#ready.indexOf(turn), 1)
         const left = (this.#runningOf.get(client) ?? 1) - 1
         if (left === 0) this.#runningOf.delete(client)
         else this.#runningOf.set(client, left)
       }
+      this.#startReady()
       this.#options.onChange()
       this.#pump()
     }
     return {
+      turn: turn.promise,
+      get startedAt() {
+        return turn.startedAt
+      },
       shrink: (to) => change(Math.min(to, held)),
       release: () => {
         if (held > 0 || inWorker) change(0)
       },
+    }
+  }
+
+  /** @param fresh The one that was admitted just now. */
+  #startReady(fresh?: Turn): void {
+    while (this.#running < this.#options.slots) {
+      const next = this.#ready.shift()
+      if (next === undefined) return
+      this.#running += 1
+      next.start(next !== fresh)
     }
   }
 
@@ -175,6 +207,32 @@ export class Admission {
 
   #load({ client }: Waiter): number {
     return this.#runningOf.get(client) ?? 0
+  }
+}
+
+/** The moment at which an admitted job may run. */
+class Turn {
+  readonly promise: Promise<void>
+  startedAt: number | undefined
+  readonly #latestStart: number
+  readonly #resolve: () => void
+  readonly #reject: (error: SluiceError) => void
+
+  constructor(latestStart: number) {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    // Whoever holds the lease waits for it, unless it was given back before.
+    promise.catch(() => undefined)
+    this.promise = promise
+    this.#latestStart = latestStart
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  /** Late or not, it holds a slot until its lease is given back. One that never waited is tried in any case. */
+  start(waited: boolean): void {
+    this.startedAt = performance.now()
+    if (waited && this.startedAt > this.#latestStart) this.#reject(tooBusy('it would not be done in time'))
+    else this.#resolve()
   }
 }
 

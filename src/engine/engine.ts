@@ -8,7 +8,7 @@ import {
   type Probe,
 } from '../recipe/index.ts'
 import type { Telemetry } from '../telemetry/index.ts'
-import { Admission, tooBusy } from './admission.ts'
+import { Admission, type PlanLease, tooBusy } from './admission.ts'
 import type { Answer, Request } from './messages.ts'
 import type { EngineOptions } from './options.ts'
 import { Pool } from './pool.ts'
@@ -28,6 +28,7 @@ const WORTH_KILLING_MS = 300
 const MAX_DISCONNECT_KILLS_PER_SECOND = 5
 /** Share of the deadline that one thread at work spends as CPU time, whatever else runs. */
 const CPU_SHARE = 0.9
+const BEGINS_WITH_HEADER: ReadonlySet<InputFormat> = new Set(['jpeg', 'png'])
 const DEADLY_SIGNALS = new Set([
   'SIGSEGV',
   'SIGABRT',
@@ -88,6 +89,8 @@ class ProcessEngine implements Engine {
     this.#admission = new Admission({
       capacityBytes: this.maxPlanBytes,
       slots: options.workers,
+      // The spare process takes the bytes of the next job while all others work.
+      ahead: 1,
       queueSize: options.queueSize,
       queueTimeoutMs: options.queueTimeoutMs,
       onChange,
@@ -139,7 +142,7 @@ class ProcessEngine implements Engine {
     format: InputFormat,
     options: JobOptions & { readonly gps?: boolean },
   ): Promise<Probe> {
-    this.#refuseDeadly(body.sha256)
+    this.#refuseDeadly(() => body.sha256)
     this.#probesWaiting += 1
     const turn = this.#probeQueue.then(() => this.#runProbe(body, format, options))
     this.#probeQueue = turn.catch(() => undefined)
@@ -150,13 +153,8 @@ class ProcessEngine implements Engine {
     }
   }
 
-  async render(
-    plan: Plan,
-    bodies: readonly Body[],
-    strikeKey: string,
-    options: JobOptions,
-  ): Promise<Rendered> {
-    this.#refuseDeadly(strikeKey)
+  async render(plan: Plan, bodies: readonly Body[], options: JobOptions): Promise<Rendered> {
+    this.#refuseDeadly(() => keyOf(bodies))
     const queuedAt = performance.now()
     const { memoryBytes, cpuMs } = plan.estimate
     const lease = await this.#admission.admit({
@@ -166,10 +164,13 @@ class ProcessEngine implements Engine {
       signal: options.signal,
       deadlineAt: options.deadlineAt,
     })
-    const queueMs = performance.now() - queuedAt
+    lease.turn.then(
+      () => this.#telemetry.count('sluice_decodes_total'),
+      () => undefined,
+    )
     try {
-      this.#telemetry.count('sluice_decodes_total')
-      const { answer, payload, worker } = await this.#runJob(plan, bodies, strikeKey, options)
+      const { answer, payload, worker } = await this.#runJob(plan, bodies, options, lease)
+      const queueMs = (lease.startedAt ?? queuedAt) - queuedAt
       if (answer.kind !== 'render' || payload === undefined)
         throw new SluiceError('worker-protocol', 'An image worker answered wrongly')
       lease.shrink(payload.length)
@@ -198,7 +199,8 @@ class ProcessEngine implements Engine {
       limits: limitsOptions.parse({}),
     })
     const body: Body = { chunks: [TEST_PNG], bytes: TEST_PNG.length, sha256: '', release() {} }
-    const { answer } = await this.#runJob(plan, [body], 'self-test', options)
+    const now = { turn: Promise.resolve(), startedAt: performance.now() }
+    const { answer } = await this.#runJob(plan, [body], options, now)
     if (answer.kind !== 'render' || answer.result.size.width !== 1)
       throw new SluiceError('not-ready', 'The self test made a wrong picture')
   }
@@ -243,8 +245,8 @@ class ProcessEngine implements Engine {
     this.#telemetry.gauge('sluice_queue_depth', this.#queueDepth())
   }
 
-  #refuseDeadly(key: string): void {
-    if (!this.#strikes.refuses(key)) return
+  #refuseDeadly(keyOf: () => string): void {
+    if (!this.#strikes.refuses(keyOf)) return
     throw new SluiceError(
       'decoder-crashed',
       'Cannot decode this image: it has killed its decoder twice and is refused for an hour',
@@ -261,14 +263,21 @@ class ProcessEngine implements Engine {
     const worker = await this.#probes.take(options.signal, options.deadlineAt)
     const timer = setTimeout(() => this.#probes.end(worker, 'deadline'), Math.min(PROBE_TIMEOUT_MS, left))
     try {
-      const request: Request = {
-        kind: 'probe',
-        id: ++this.#jobs,
-        format,
-        gps: options.gps === true,
-        payloads: [body.bytes],
+      const ask = async (chunks: readonly Uint8Array[]) => {
+        const request: Request = {
+          kind: 'probe',
+          id: ++this.#jobs,
+          format,
+          gps: options.gps === true,
+          bytes: body.bytes,
+          payloads: [chunks.reduce((sum, { length }) => sum + length, 0)],
+        }
+        return (await worker.run(request, chunks)).answer
       }
-      const { answer } = await worker.run(request, body.chunks)
+      // What most JPEG and PNG files say of themselves stands in their beginning.
+      const first = BEGINS_WITH_HEADER.has(format) ? body.chunks.slice(0, 1) : body.chunks
+      const short = await ask(first)
+      const answer = short.kind === 'more' ? await ask(body.chunks) : short
       if (answer.kind === 'probe') return answer.probe
       throw this.#revive(answer)
     } catch (error) {
@@ -287,15 +296,15 @@ class ProcessEngine implements Engine {
   async #runJob(
     plan: Plan,
     bodies: readonly Body[],
-    strikeKey: string,
     options: JobOptions,
+    lease: Pick<PlanLease, 'turn' | 'startedAt'>,
   ): Promise<{ answer: Answer; payload: Buffer | undefined; worker: WorkerProcess }> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#runOnce(plan, bodies, options)
+        return await this.#runOnce(plan, bodies, options, lease)
       } catch (error) {
         if (!(error instanceof WorkerExit)) throw error
-        const judged = this.#judge(error.exit, strikeKey, {
+        const judged = this.#judge(error.exit, keyOf(bodies), {
           kind: 'render',
           format: plan.base.format,
           output: plan.output.format,
@@ -307,10 +316,14 @@ class ProcessEngine implements Engine {
     }
   }
 
-  async #runOnce(plan: Plan, bodies: readonly Body[], options: JobOptions) {
+  async #runOnce(
+    plan: Plan,
+    bodies: readonly Body[],
+    options: JobOptions,
+    lease: Pick<PlanLease, 'turn' | 'startedAt'>,
+  ) {
     const worker = await this.#workers.take(options.signal, options.deadlineAt)
     const left = options.deadlineAt - performance.now()
-    const startedAt = performance.now()
     const cpuBefore = worker.cpuMs()
     // A full deadline of CPU was the input's own doing; a deadline spent waiting for the machine was not.
     const onDeadline = () => {
@@ -322,8 +335,10 @@ class ProcessEngine implements Engine {
     aborted.catch(() => undefined)
     let abandoned = false
     const onAbort = () => {
-      const remaining = plan.estimate.cpuMs - (performance.now() - startedAt)
-      if (remaining > WORTH_KILLING_MS && this.#mayKill()) this.#workers.end(worker, 'disconnect')
+      const { startedAt } = lease
+      const remaining = plan.estimate.cpuMs - (performance.now() - (startedAt ?? 0))
+      if ((startedAt === undefined || remaining > WORTH_KILLING_MS) && this.#mayKill())
+        this.#workers.end(worker, 'disconnect')
       abandoned = true
       leave(options.signal.reason)
     }
@@ -338,7 +353,10 @@ class ProcessEngine implements Engine {
     const running = worker.run(
       request,
       bodies.flatMap(({ chunks }) => chunks),
-      ({ answer, payload }) => answer.kind !== 'render' || matches(plan, answer, payload),
+      {
+        turn: lease.turn,
+        accepts: ({ answer, payload }) => answer.kind !== 'render' || matches(plan, answer, payload),
+      },
     )
     const finished = running.finally(() => {
       clearTimeout(timer)
@@ -458,4 +476,8 @@ function matches(plan: Plan, answer: Answer & { kind: 'render' }, payload: Buffe
   return (
     format === plan.output.format && sized && payload.toString('hex', at, at + magic.length / 2) === magic
   )
+}
+
+function keyOf(bodies: readonly Body[]): string {
+  return bodies.map(({ sha256 }) => sha256).join('+')
 }

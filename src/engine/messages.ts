@@ -23,6 +23,8 @@ export type Request =
       readonly id: number
       readonly format: InputFormat
       readonly gps: boolean
+      /** Length of the whole body; the payload may be its beginning. */
+      readonly bytes: number
       readonly payloads: readonly number[]
     }
   | {
@@ -46,6 +48,8 @@ export type Answer =
       readonly payloads: readonly []
     }
   | { readonly kind: 'probe'; readonly id: number; readonly probe: Probe; readonly payloads: readonly [] }
+  /** The beginning of a body did not say all that a probe must: the whole is needed. */
+  | { readonly kind: 'more'; readonly id: number; readonly payloads: readonly [] }
   | {
       readonly kind: 'render'
       readonly id: number
@@ -101,6 +105,7 @@ const answers = z.discriminatedUnion('kind', [
     }),
     payloads,
   }),
+  z.object({ kind: z.literal('more'), id: count, payloads }),
   z.object({
     kind: z.literal('render'),
     id: count,

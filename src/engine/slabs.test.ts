@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { SLAB_BYTES, Slabs } from './slabs.ts'
 
 const options = (maxBytes: number, signal = new AbortController().signal) => ({
+  hash: 'streaming' as const,
   maxBytes,
   limitCode: 'upload-too-large' as const,
   client: 'a',

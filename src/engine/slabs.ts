@@ -8,6 +8,8 @@ export const SLAB_BYTES = 256 * 1024
 const HEAD_BYTES = 4096
 /** Free slabs that are kept for the next body instead of going back to the allocator. */
 const IDLE_SLABS = 32
+/** Slabs that one read of a file may fill. */
+const READ_SLABS = 8
 
 interface Waiter {
   readonly lease: Lease
@@ -88,6 +90,11 @@ export class Slabs {
     })
   }
 
+  /** Room for one more slab if there is some at once. */
+  tryTake(lease: Lease): Uint8Array | undefined {
+    return this.#waiters.length === 0 && this.#grantable(lease) ? this.#grant(lease) : undefined
+  }
+
   /** Takes slabs back, and lets the waiting move up. */
   give(slabs: readonly Uint8Array[]): void {
     this.#held -= slabs.length
@@ -136,7 +143,8 @@ class Lease implements InputLease {
   taken = 0
   readonly #slabs: Slabs
   readonly #most: number
-  readonly #hash: Hash = createHash('sha256')
+  /** Bytes that come slowly are hashed on the way; of those that come at once the hash is made when asked for. */
+  readonly #hash: Hash | undefined
   #chunks: Uint8Array[] = []
   #bytes = 0
   #open = true
@@ -146,6 +154,7 @@ class Lease implements InputLease {
     this.options = options
     const expected = Math.min(options.expectedBytes ?? options.maxBytes, options.maxBytes)
     this.#most = Math.ceil(Math.max(1, expected) / SLAB_BYTES)
+    this.#hash = options.hash === 'streaming' ? createHash('sha256') : undefined
   }
 
   /** Slabs it may yet ask for. */
@@ -154,33 +163,71 @@ class Lease implements InputLease {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    if (this.#bytes + chunk.length > this.options.maxBytes) {
-      const { maxBytes, limitCode } = this.options
-      const what = limitCode === 'upload-too-large' ? 'an upload' : 'a source'
-      throw new SluiceError(limitCode, `Cannot take ${what} of more than ${maxBytes} bytes`, {
-        facts: { limit: 'bytes', max: maxBytes },
-      })
-    }
-    this.#hash.update(chunk)
+    this.#checkLength(chunk.length)
+    this.#hash?.update(chunk)
     noteTransient(chunk.length)
     let rest = chunk
     while (rest.length > 0) {
       const used = this.#bytes % SLAB_BYTES
-      if (used === 0) {
-        const slab = this.#slabs.take(this)
-        const granted = slab instanceof Uint8Array ? slab : await slab
-        if (!this.#open) {
-          this.#slabs.give([granted])
-          throw new SluiceError('client-closed', 'The body was given up')
-        }
-        this.#chunks.push(granted)
-      }
+      if (used === 0) await this.#grow()
       const slab = this.#chunks.at(-1) as Uint8Array
       const part = rest.subarray(0, SLAB_BYTES - used)
       slab.set(part, used)
       this.#bytes += part.length
       rest = rest.subarray(part.length)
     }
+  }
+
+  async fill(bytes: number, read: (targets: readonly Uint8Array[]) => Promise<number>): Promise<void> {
+    this.#checkLength(bytes)
+    for (let left = bytes; left > 0; ) {
+      await this.#grow()
+      while (
+        this.#chunks.length % READ_SLABS !== 0 &&
+        this.#chunks.length < Math.ceil((this.#bytes + left) / SLAB_BYTES)
+      ) {
+        const more = this.#slabs.tryTake(this)
+        if (more === undefined) break
+        this.#chunks.push(more)
+      }
+      const got = await this.#fillSlabs(left, read)
+      left -= got
+      if (got === 0) return
+    }
+  }
+
+  /** Fills the slabs that stand empty; a file may give less than asked for, but stops only at its end. */
+  async #fillSlabs(most: number, read: (targets: readonly Uint8Array[]) => Promise<number>): Promise<number> {
+    const from = this.#bytes
+    const end = Math.min(from + most, this.#chunks.length * SLAB_BYTES)
+    while (this.#bytes < end) {
+      const targets = this.#chunks
+        .map((slab, index) => slab.subarray(...within(index, this.#bytes, end)))
+        .filter(({ length }) => length > 0)
+      const got = await read(targets)
+      if (got === 0) break
+      this.#bytes += got
+    }
+    return this.#bytes - from
+  }
+
+  async #grow(): Promise<void> {
+    const slab = this.#slabs.take(this)
+    const granted = slab instanceof Uint8Array ? slab : await slab
+    if (!this.#open) {
+      this.#slabs.give([granted])
+      throw new SluiceError('client-closed', 'The body was given up')
+    }
+    this.#chunks.push(granted)
+  }
+
+  #checkLength(more: number): void {
+    const { maxBytes, limitCode } = this.options
+    if (this.#bytes + more <= maxBytes) return
+    const what = limitCode === 'upload-too-large' ? 'an upload' : 'a source'
+    throw new SluiceError(limitCode, `Cannot take ${what} of more than ${maxBytes} bytes`, {
+      facts: { limit: 'bytes', max: maxBytes },
+    })
   }
 
   head(): Uint8Array {
@@ -194,12 +241,18 @@ class Lease implements InputLease {
     this.#chunks = []
     this.#slabs.settle(this)
     let held = true
+    // A file that became shorter while it was read leaves slabs that hold nothing.
+    const chunks = slabs
+      .map((slab, index) => slab.subarray(...within(index, 0, bytes)))
+      .filter(({ length }) => length > 0)
+    let sha256 = this.#hash?.digest('hex')
     return {
       bytes,
-      sha256: this.#hash.digest('hex'),
-      chunks: slabs.map((slab, index) =>
-        index === slabs.length - 1 ? slab.subarray(0, bytes - index * SLAB_BYTES) : slab,
-      ),
+      get sha256() {
+        sha256 ??= hashOf(chunks)
+        return sha256
+      },
+      chunks,
       release: () => {
         if (!held) return
         held = false
@@ -216,6 +269,18 @@ class Lease implements InputLease {
     this.#slabs.settle(this)
     this.#slabs.give(slabs)
   }
+}
+
+/** The part of slab `index` that holds the bytes from `from` to `end` of a body. */
+function within(index: number, from: number, end: number): [number, number] {
+  const inSlab = (at: number) => Math.min(SLAB_BYTES, Math.max(0, at - index * SLAB_BYTES))
+  return [inSlab(from), inSlab(end)]
+}
+
+function hashOf(chunks: readonly Uint8Array[]): string {
+  const hash = createHash('sha256')
+  for (const chunk of chunks) hash.update(chunk)
+  return hash.digest('hex')
 }
 
 function noRoom(): SluiceError {

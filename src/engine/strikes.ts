@@ -22,8 +22,10 @@ export class Strikes {
       for (const oldest of this.#entries.keys()) return void this.#entries.delete(oldest)
   }
 
-  /** Whether this input is refused. */
-  refuses(key: string): boolean {
+  /** Whether this input is refused. Its key is only asked for when there is anything to compare it with. */
+  refuses(keyOf: () => string): boolean {
+    if (this.#entries.size === 0) return false
+    const key = keyOf()
     const entry = this.#entries.get(key)
     if (entry === undefined) return false
     if (entry.until < this.#now()) this.#entries.delete(key)

@@ -5,7 +5,7 @@ import type { RenderFacts } from './messages.ts'
 export interface Body {
   readonly chunks: readonly Uint8Array[]
   readonly bytes: number
-  /** Hex SHA-256 of the bytes, counted while streaming. */
+  /** Hex SHA-256 of the bytes; only valid until `release()` unless it was read before. */
   readonly sha256: string
   release(): void
 }
@@ -19,6 +19,13 @@ export interface InputLease {
    *   `source-too-large` (see `limitCode`) past `maxBytes`; the signal's reason when aborted.
    */
   write(chunk: Uint8Array): Promise<void>
+  /**
+   * Reads `bytes` bytes straight into leased memory, several slabs at a time where there is room.
+   *
+   * @param read Fills targets in order and tells how many bytes it put there; 0 at the end.
+   * @throws {SluiceError} as `write`.
+   */
+  fill(bytes: number, read: (targets: readonly Uint8Array[]) => Promise<number>): Promise<void>
   /** The first bytes so far, for sniffing (at most 4 KiB). */
   head(): Uint8Array
   finish(): Body
@@ -31,6 +38,8 @@ export interface OpenInputOptions {
   readonly expectedBytes?: number
   readonly maxBytes: number
   readonly limitCode: 'upload-too-large' | 'source-too-large'
+  /** When the bytes are hashed: while they come, or only if somebody asks. */
+  readonly hash: 'streaming' | 'lazy'
   /** Fairness key: API key, signing key or peer address. */
   readonly client: string
   readonly signal: AbortSignal
@@ -86,9 +95,9 @@ export interface Engine {
    * Admits the plan (weighted, fair, bounded queue), runs it in a worker, retries once after an external death.
    *
    * @param bodies The source, then the further inputs of the plan in order.
-   * @param strikeKey Hash of source (and overlays): what a deadly input is remembered by.
+   * Source and further inputs together are what a deadly input is remembered by.
    */
-  render(plan: Plan, bodies: readonly Body[], strikeKey: string, options: JobOptions): Promise<Rendered>
+  render(plan: Plan, bodies: readonly Body[], options: JobOptions): Promise<Rendered>
   /** A real decode and encode in an image worker. */
   selfTest(options: JobOptions): Promise<void>
   status(): EngineStatus

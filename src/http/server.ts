@@ -288,6 +288,7 @@ async function withBody<T>(
     ...expected,
     maxBytes: maxUploadBytes,
     limitCode: 'upload-too-large',
+    hash: 'streaming',
     client: context.client,
     signal: context.signal,
   })

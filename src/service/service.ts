@@ -101,11 +101,13 @@ export function createService(dependencies: ServiceDependencies): Service {
         expectedBytes: source.bytes,
         maxBytes: maxSourceBytes,
         limitCode: 'source-too-large',
+        hash: 'lazy',
         client,
         signal,
       })
       try {
-        for await (const chunk of source.read(signal)) await lease.write(chunk)
+        if (source.readInto !== undefined) await lease.fill(source.bytes, source.readInto)
+        else for await (const chunk of source.read(signal)) await lease.write(chunk)
         return { ...(await examine(lease.finish(), context, deadlineAt)), modified: source.modified }
       } finally {
         lease.release()
@@ -177,8 +179,7 @@ export function createService(dependencies: ServiceDependencies): Service {
   ): Promise<Variant> {
     const { plan, bodies, release } = await prepare(order, main, context, deadlineAt, defaultFormat)
     try {
-      const key = bodies.map(({ sha256 }) => sha256).join('+')
-      const rendered = await engine.render(plan, bodies, key, jobOf(context, deadlineAt))
+      const rendered = await engine.render(plan, bodies, jobOf(context, deadlineAt))
       const { facts } = context
       facts.outputFormat = plan.output.format
       facts.bytesOut = rendered.bytes

@@ -8,6 +8,11 @@ export interface OpenedSource {
   readonly modified: Date | undefined
   /** The bytes in chunks that are only valid until the next one is asked for. */
   read(signal: AbortSignal): AsyncIterable<Uint8Array>
+  /**
+   * Sources that lie at hand put their next bytes straight into memory of the caller: how many, 0 at the end.
+   * Reads what `read` would, once.
+   */
+  readonly readInto?: (targets: readonly Uint8Array[]) => Promise<number>
   close(): Promise<void>
 }
 

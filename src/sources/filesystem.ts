@@ -52,6 +52,7 @@ async function openInside(base: string, path: string): Promise<OpenedSource> {
       bytes: Number(stat.size),
       modified: stat.mtime,
       read: (signal) => readAll(handle, signal),
+      readInto: async (targets) => (await handle.readv(targets)).bytesRead,
       close: () => handle.close(),
     }
   } catch (error) {

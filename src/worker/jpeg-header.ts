@@ -6,6 +6,8 @@ export interface JpegHeader {
   readonly progressive: boolean
   /** Sampling factors of the first component, `2x2` for 4:2:0. */
   readonly sampling: string
+  /** Nothing that follows can change this: one scan holds the whole picture, so that no other is ever read. */
+  readonly settled: boolean
 }
 
 /** Walks the markers; stops quietly where the file breaks off. @see ITU-T T.81 annex B */
@@ -13,6 +15,7 @@ export function readJpegHeader(bytes: Buffer): JpegHeader {
   let scans = 0
   let progressive = false
   let sampling = ''
+  let components = 0
   let at = 2
   while (at + 4 <= bytes.length) {
     at = bytes.indexOf(0xff, at)
@@ -25,12 +28,18 @@ export function readJpegHeader(bytes: Buffer): JpegHeader {
     }
     if (marker === 0xd9 || at + 4 > bytes.length) break
     if (marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc) {
+      components = bytes[at + 9] ?? 0
       progressive = marker === 0xc2 || marker === 0xc6 || marker === 0xca || marker === 0xce
       const factors = bytes[at + 11] ?? 0
       sampling = `${factors >> 4}x${factors & 15}`
     }
-    if (marker === 0xda) scans += 1
+    if (marker === 0xda) {
+      scans += 1
+      // libjpeg keeps coefficients for later scans only if the first one lacks a component.
+      if (scans === 1 && !progressive && components > 0 && bytes[at + 4] === components)
+        return { scans, progressive, sampling, settled: true }
+    }
     at += 2 + bytes.readUInt16BE(at + 2)
   }
-  return { scans: Math.max(1, scans), progressive, sampling }
+  return { scans: Math.max(1, scans), progressive, sampling, settled: false }
 }

@@ -34,10 +34,17 @@ const DEPTHS: Readonly<Record<string, number>> = {
 /**
  * Reads the header of a source; no pixel is decoded.
  *
+ * @param bytes The whole file, or a beginning for which `holdsHeader` is true.
  * @param format What the first bytes were recognised as: another loader is refused.
+ * @param options.gps Whether the place is wanted, too.
+ * @param options.total Length of the whole file, bytes.
  * @throws {SluiceError} `image-broken`.
  */
-export async function probeImage(bytes: Buffer, format: InputFormat, { gps = false } = {}): Promise<Probe> {
+export async function probeImage(
+  bytes: Buffer,
+  format: InputFormat,
+  { gps = false, total: length = bytes.length } = {},
+): Promise<Probe> {
   if (format === 'png') checkPngChunks(bytes)
   const metadata = await readMetadata(bytes)
   if (!LOADERS[format].includes(metadata.format ?? '')) {
@@ -58,7 +65,7 @@ export async function probeImage(bytes: Buffer, format: InputFormat, { gps = fal
   const isAnimation = format === 'gif' || format === 'webp'
   return {
     format,
-    bytes: bytes.length,
+    bytes: length,
     stored,
     size: orientSize(stored, orientation),
     orientation,

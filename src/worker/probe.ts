@@ -1,3 +1,4 @@
+import { holdsHeader } from './holds-header.ts'
 import { probeImage } from './probe-image.ts'
 import { serve } from './serve.ts'
 
@@ -5,6 +6,11 @@ import { serve } from './serve.ts'
 await serve(async (request, [bytes]) => {
   if (request.kind !== 'probe' || bytes === undefined)
     throw new Error(`The probe process cannot ${request.kind}`)
-  const probe = await probeImage(bytes, request.format, { gps: request.gps })
+  if (bytes.length < request.bytes && !holdsHeader(bytes, request.format))
+    return { answer: { kind: 'more', id: request.id, payloads: [] } }
+  const probe = await probeImage(bytes, request.format, {
+    gps: request.gps,
+    total: request.bytes,
+  })
   return { answer: { kind: 'probe', id: request.id, probe, payloads: [] } }
 })
