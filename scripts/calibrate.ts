@@ -26,7 +26,7 @@ if (only === undefined) {
     `# Estimated and measured memory of a job
 
 Written by \`npm run calibrate\` on Node ${process.versions.node}, ${process.platform} ${process.arch}. Growth is the highest resident
-memory of a fresh worker during its only job less what it held before, the largest of up to three runs. The
+memory of a fresh worker during its only job less what it held before, the largest of up to five runs. The
 test suite holds every row: never more than the estimate, and over 2 MP an estimate of at most three times the
 growth. A row names pixels of one frame.
 

@@ -52,7 +52,7 @@ export const MAX_RATIO = 3
 /** Below this, what a process adds anyway outweighs the picture. */
 export const LOOSE_BELOW_MEGAPIXELS = 2
 /** Memory is counted in pages that others may still share: a small growth is seen better more than once. */
-const MAX_RUNS = 3
+const MAX_RUNS = 5
 
 /**
  * Runs one job alone in a fresh worker and compares what the process grew by with the plan's estimate. A growth

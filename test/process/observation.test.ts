@@ -170,11 +170,13 @@ describe('what the service tells of itself', () => {
     const busy = sharp(pattern(2400, 1600), { raw: { width: 2400, height: 1600, channels: 3 } })
     const job = upload(await busy.jpeg().toBuffer(), '/upload/format=avif,effort=6')
     const deaths = () => service.log.filter((line) => line.includes('worker ended in a job'))
-    // Whoever works gets the signal of a crash; a death by its input is not tried again.
-    for (let i = 0; i < 100 && deaths().length === 0; i++) {
-      await sleep(100)
-      for (const pid of descendants(service.pid)) process.kill(pid, 'SIGSEGV')
+    const busyWorkers = async () => {
+      const ready = (await (await fetch(`${service.url}/readyz`)).json()) as { workers: { busy: number } }
+      return ready.workers.busy
     }
+    await expect.poll(busyWorkers, { timeout: 5000, interval: 20 }).toBe(1)
+    // Whoever works gets the signal of a crash; a death by its input is not tried again.
+    for (const pid of descendants(service.pid)) process.kill(pid, 'SIGSEGV')
     expect((await job).status).toBe(400)
     expect(JSON.parse(deaths()[0] as string)).toMatchObject({
       hash: expect.stringMatching(/^[0-9a-f]{64}$/),
