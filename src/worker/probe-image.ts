@@ -20,6 +20,10 @@ const LOADERS: Readonly<Record<InputFormat, readonly string[]>> = {
   svg: ['svg'],
 }
 
+/** Profiles of printing conditions have up to 3 MB. */
+const MAX_ICC_BYTES = 4 * 1024 * 1024
+const MAX_EXIF_BYTES = 1024 * 1024
+
 const DEPTHS: Readonly<Record<string, number>> = {
   uchar: 8,
   char: 8,
@@ -52,6 +56,7 @@ export async function probeImage(
       internal: `loader ${metadata.format}`,
     })
   }
+  checkBlocks(metadata)
   const { width = 0, height: total = 0 } = metadata
   const frames = Math.max(1, metadata.pages ?? 1)
   const height = metadata.pageHeight ?? total
@@ -94,6 +99,20 @@ async function readMetadata(bytes: Buffer): Promise<Metadata> {
       cause: error,
       internal: String(error),
     })
+  }
+}
+
+/** Blocks that no camera or printer writes so large, but that each step would carry along. */
+function checkBlocks({ icc, exif }: Metadata): void {
+  for (const [name, block, most] of [
+    ['a colour profile', icc, MAX_ICC_BYTES],
+    ['an EXIF block', exif, MAX_EXIF_BYTES],
+  ] as const) {
+    if (block !== undefined && block.length > most)
+      throw new SluiceError(
+        'image-broken',
+        `Cannot decode an image with ${name} of ${block.length} bytes: the limit is ${most}`,
+      )
   }
 }
 
