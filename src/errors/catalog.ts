@@ -47,6 +47,46 @@ export const catalog = entries({
     help: 'The detail lists the presets of this service. They are set by `SLUICE_PRESETS` or the config file.',
   },
   'url-too-long': { status: 414, title: 'The URL is too long', help: 'A URL may have 8,192 bytes.' },
+  'policy-invalid': {
+    status: 403,
+    title: 'The signed policy is not valid',
+    help: 'Sign policies with `sluice sign --policy`; a policy and a signature exclude each other.',
+  },
+  'policy-exceeded': {
+    status: 403,
+    title: 'The URL asks for more than its policy allows',
+    help: 'The detail names the bound: source, width, height, format, preset.',
+  },
+  'operation-forbidden': {
+    status: 403,
+    title: 'This service does not run that operation',
+    help: 'The operator allows some operations, or presets only: `SLUICE_ALLOWED_OPERATIONS`, `SLUICE_PRESETS_ONLY`.',
+  },
+  'origin-failed': {
+    status: 502,
+    title: 'The origin did not give the image',
+    help: 'The host of the source answered with an error, broke off, or cannot be reached. The log of the service knows more.',
+  },
+  'origin-timeout': {
+    status: 504,
+    title: 'The origin is too slow',
+    help: 'Connecting, waiting and reading have limits of their own, and all of it together has one.',
+  },
+  'origin-busy': {
+    status: 503,
+    title: 'Too many requests to this origin',
+    help: 'Connections and fetches per host are limited, and a host that failed again and again is left alone for some seconds. Try again after `Retry-After`.',
+  },
+  'range-not-satisfiable': {
+    status: 416,
+    title: 'The range lies outside the image',
+    help: '`Content-Range` tells the length.',
+  },
+  'admin-token-invalid': {
+    status: 403,
+    title: 'The admin token is missing or wrong',
+    help: 'Send `Authorization: Bearer <token>` with the token of `SLUICE_ADMIN_TOKEN`.',
+  },
   'upload-malformed': {
     status: 400,
     title: 'The upload cannot be read',

@@ -11,11 +11,19 @@ const COUNTERS: Readonly<Record<string, readonly string[]>> = {
   sluice_limits_total: ['code', 'limit'],
   sluice_strikes_total: [],
   sluice_cpu_deadlines_total: [],
+  sluice_source_denials_total: ['reason'],
+  sluice_origin_failures_total: ['reason'],
+  sluice_store_misses_total: ['store'],
+  sluice_store_errors_total: ['store', 'operation'],
+  sluice_store_evictions_total: ['store'],
 }
 const GAUGES: Readonly<Record<string, readonly string[]>> = {
   sluice_memory_budget_bytes: [],
   sluice_memory_committed_bytes: [],
   sluice_queue_depth: [],
+  sluice_store_bytes: ['store'],
+  sluice_store_entries: ['store'],
+  sluice_store_paused: ['store'],
   sluice_sandbox_level: ['level'],
   sluice_codec_info: ['codec', 'version'],
 }
