@@ -1,0 +1,2 @@
+export { Shared } from './shared.ts'
+export { type Retained, SingleFlight } from './single-flight.ts'
