@@ -1,13 +1,15 @@
 #!/usr/bin/env node
 // `npm test`: lint, types and every suite, on the right Node, with one closing line of real counts.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { findNode, isFit, OLDEST_NODE, packageRoot } from './find-node.mjs'
 
 /** Everything ends by itself, even when a suite hangs. */
 const LIMIT_MINUTES = 25
+/** Suites that run against the servers of `test/servers`. */
+const SERVER_SUITES = ['test/conformance/bucket-sources.test.ts', 'test/http/readme-bucket.test.ts']
 
 const deadline = Date.now() + LIMIT_MINUTES * 60_000
 const filters = process.argv.slice(2)
@@ -29,6 +31,7 @@ let skipped = 0
 
 try {
   installDebianPackages()
+  installTestServers()
   if (filters.length === 0) {
     await check('lint', ['@biomejs/biome/bin/biome', 'check', '.'])
     await check('types', ['typescript/bin/tsc', '--noEmit'])
@@ -98,7 +101,8 @@ function installDebianPackages() {
     process.stdout.write(`installing ${names.join(', ')} with apt-get, a minute or two\n`)
     const options = {
       stdio: ['ignore', 'ignore', 'inherit'],
-      env: { ...env, DEBIAN_FRONTEND: 'noninteractive' },
+      // Run level 1: a package that brings a service does not start it.
+      env: { ...env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
       timeout: 8 * 60_000,
     }
     spawnSync('apt-get', ['update', '-qq'], options)
@@ -108,6 +112,33 @@ function installDebianPackages() {
   }
   for (const { suite, package: name } of missing)
     process.stdout.write(`${suite} will be skipped: it needs the Debian package "${name}"\n`)
+}
+
+/** Object stores for tests are far heavier than Sluice: they have packages of their own, installed when they are needed. */
+function installTestServers() {
+  const needed = SERVER_SUITES.filter(
+    (suite) => filters.length === 0 || filters.some((text) => suite.includes(text)),
+  )
+  const servers = join(packageRoot, 'test/servers')
+  const lock = changed(join(servers, 'package-lock.json'))
+  // npm writes this file last, so a broken installation is not taken for a whole one.
+  if (needed.length === 0 || changed(join(servers, 'node_modules/.package-lock.json')) >= lock) return
+  process.stdout.write('installing the servers of test/servers with npm, half a minute\n')
+  const install = ['ci', '--prefix', servers, '--ignore-scripts', '--no-audit', '--no-fund', '--silent']
+  const { status } = spawnSync('npm', install, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env,
+    timeout: 8 * 60_000,
+    shell: process.platform === 'win32',
+  })
+  if (status === 0) return
+  for (const suite of needed)
+    process.stdout.write(`${suite} will be skipped in part: npm could not install test/servers\n`)
+}
+
+/** When a file was written, ms; 0 for none. */
+function changed(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0
 }
 
 /** Runs a script in a process group of its own, so that nothing of it outlives the limit or a signal. */

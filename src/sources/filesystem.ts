@@ -12,15 +12,18 @@ export function createFilesystemSource({ root, roots }: Pick<SourcesOptions, 'ro
   const folders = new Map([['default', root], ...Object.entries(roots)])
   return {
     kind: 'file',
+    remote: false,
+    // The plain root has two names.
+    canonical: (ref) => ref.replace(/^default:/, ''),
     claims: (ref) => !/^[a-z][a-z0-9]*:\/\//.test(ref) && !ref.startsWith('data:') && !ref.startsWith('e:'),
-    async open(ref, { signal }) {
+    async open(ref, { signal, maxBytes }) {
       signal.throwIfAborted()
       const colon = ref.indexOf(':')
       const named = colon > 0 && folders.has(ref.slice(0, colon))
       const folder = folders.get(named ? ref.slice(0, colon) : 'default') as string
       const path = checkPath(named ? ref.slice(colon + 1) : ref)
       const base = await realpath(folder).catch(() => Promise.reject(notFound()))
-      return openInside(base, path)
+      return openInside(base, path, maxBytes)
     },
   }
 }
@@ -34,7 +37,7 @@ function checkPath(path: string): string {
   return path
 }
 
-async function openInside(base: string, path: string): Promise<OpenedSource> {
+async function openInside(base: string, path: string, maxBytes: number): Promise<OpenedSource> {
   // Non-blocking, so that a FIFO in the folder cannot hold the request.
   const handle = await open(join(base, path), constants.O_RDONLY | constants.O_NONBLOCK).catch(
     (error: NodeJS.ErrnoException) => {
@@ -47,6 +50,10 @@ async function openInside(base: string, path: string): Promise<OpenedSource> {
     if (!real.startsWith(base + sep)) throw forbidden()
     const stat = await handle.stat({ bigint: true })
     if (!stat.isFile()) throw notFound()
+    if (stat.size > maxBytes)
+      throw new SluiceError('source-too-large', `Cannot take a source of more than ${maxBytes} bytes`, {
+        facts: { limit: 'bytes', max: maxBytes },
+      })
     return {
       identity: `file:${real}:${stat.size}:${stat.mtimeNs}:${stat.ino}`,
       bytes: Number(stat.size),

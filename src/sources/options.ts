@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-
-const RESERVED = ['http', 'https', 's3', 'gs', 'az', 'b64', 'e', 'data', 'file', 'default']
+import { chainOptions } from './chain-options.ts'
+import { httpSourceOptions } from './http-options.ts'
+import { RESERVED_NAMES, SOURCE_NAME } from './names.ts'
 
 export const sourcesOptions = z.strictObject({
   root: z
@@ -14,9 +15,9 @@ export const sourcesOptions = z.strictObject({
     .record(
       z
         .string()
-        .regex(/^[a-z][a-z0-9-]{0,31}$/, { error: 'a root name has lower case letters, digits and "-"' })
-        .refine((name) => !RESERVED.includes(name), {
-          error: `a root may not be called ${RESERVED.join(', ')}`,
+        .regex(SOURCE_NAME, { error: 'a root name has lower case letters, digits and "-"' })
+        .refine((name) => !RESERVED_NAMES.includes(name), {
+          error: `a root may not be called ${RESERVED_NAMES.join(', ')}`,
         }),
       z.string().min(1),
     )
@@ -29,6 +30,8 @@ export const sourcesOptions = z.strictObject({
     .default(25 * 1024 * 1024)
     .meta({ env: 'SLUICE_MAX_SOURCE_BYTES', unit: 'bytes' })
     .describe('Bytes of a source.'),
+  ...chainOptions.shape,
+  ...httpSourceOptions.shape,
 })
 
 export type SourcesOptions = z.infer<typeof sourcesOptions>

@@ -9,6 +9,10 @@ export async function startService(env: Readonly<Record<string, string>> = {}): 
       SLUICE_ADMIN_PORT: '0',
       SLUICE_LOG_LEVEL: 'silent',
       SLUICE_MEMORY_BUDGET: '512MB',
+      // What one test has made must not be another one's answer.
+      SLUICE_CACHE_DIR: 'off',
+      SLUICE_CACHE_MEMORY: 'off',
+      SLUICE_HTTP_SOURCES: 'off',
       ...env,
     },
   })

@@ -37,6 +37,10 @@ export async function spawnServe(
       SLUICE_PORT: '0',
       SLUICE_ADMIN_PORT: '0',
       SLUICE_MEMORY_BUDGET: '512MB',
+      // What one test has made must not be another one's answer.
+      SLUICE_CACHE_DIR: 'off',
+      SLUICE_CACHE_MEMORY: 'off',
+      SLUICE_HTTP_SOURCES: 'off',
       ...env,
     },
     stdio: ['ignore', 'ignore', 'pipe'],
