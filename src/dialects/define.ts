@@ -8,11 +8,13 @@ export interface Claim {
   readonly signed: string
   /** As received; `undefined` when absent. */
   readonly signature: string | undefined
+  /** Text of a signed policy as received; `undefined` when absent. Never together with `signature` or `expires`. */
+  readonly policy: string | undefined
   /** Unix seconds. */
   readonly expires: number | undefined
   /** Raw path after the mount, still encoded. */
   readonly path: string
-  /** Raw query without `?` and without the signature, still encoded. */
+  /** Raw query without `?` and without signature or policy, still encoded. */
   readonly query: string
 }
 
@@ -28,10 +30,11 @@ export interface Dialect {
   /**
    * Slices a raw request target (path and query as received).
    *
-   * @throws {SluiceError} `url-invalid` for a target that is not canonical (checked on bytes, nothing decoded).
+   * @throws {SluiceError} `url-invalid` for a target that is not canonical (checked on bytes, nothing decoded);
+   *   `url-too-long`.
    */
   claim(target: string): Claim
-  /** @throws {SluiceError} `parameter-*`, `url-invalid`. */
+  /** @throws {SluiceError} `parameter-*`, `url-invalid`, `source-forbidden`. */
   parse(claim: Claim): { readonly action: Action; readonly order: Order }
   format(action: Action, order: Order): string
 }

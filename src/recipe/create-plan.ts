@@ -32,8 +32,18 @@ export interface PlanOptions {
   readonly maxPlanBytes?: number
   /** Format of a recipe that says none, before the source's own: `POST /upload` without a recipe gives jpeg. */
   readonly defaultFormat?: OutputFormat
+  /** Decides for `format: auto`, by what the client takes. */
+  readonly auto?: AutoOutput
   /** One pass per step: the reference for tests of fusion. */
   readonly separate?: boolean
+}
+
+/** How an output that was left to the client's wishes is settled. */
+export interface AutoOutput {
+  /** Format for a source with so many frames and a result with or without alpha. */
+  format(facts: { readonly alpha: boolean; readonly frames: number }): OutputFormat
+  /** Quality 1–100 when the recipe says none; `undefined`: the format's own. */
+  quality(): number | undefined
 }
 
 /**
@@ -58,7 +68,11 @@ export function createPlan(options: PlanOptions): Plan {
     inputsOf: (step) => (findOperation(step.op)?.sources?.(step) ?? []).map((ref) => refs.indexOf(ref)),
   })
   const result = steps.reduce((raster, { planned }) => rasterAfter(raster, planned), source)
-  const format = chooseFormat(recipe.output, probe, result.alpha, options.defaultFormat)
+  const { auto } = options
+  const isAuto = recipe.output.format === 'auto' && auto !== undefined
+  const format = isAuto
+    ? auto.format({ alpha: result.alpha, frames: probe.frames })
+    : chooseFormat(recipe.output, probe, result.alpha, options.defaultFormat)
   const animated = probe.frames > 1 && (format === 'gif' || format === 'webp')
   const frames = animated ? probe.frames : 1
   checkProbe(probe, limits, frames)
@@ -66,7 +80,9 @@ export function createPlan(options: PlanOptions): Plan {
   checkSize(result.size, frames, limits)
   const framed = steps.map((step) => ({ ...step, input: { ...step.input, frames } }))
   const { base, passes } = layOut(framed, { probe, orientation, size, bitDepth, frames, limits, separate })
-  const output = resolveOutput(recipe.output, format, probe, result, frames)
+  const quality = recipe.output.quality ?? (isAuto ? auto.quality() : undefined)
+  const wished = quality === undefined ? recipe.output : { ...recipe.output, quality }
+  const output = resolveOutput(wished, format, probe, result, frames)
   const cost = estimate(probe, base, passes, output, result.size, frames)
   const inputBytes = inputs.reduce((sum, input) => sum + input.bytes + 5 * area(input.size), 0)
   const total = { ...cost, memoryBytes: cost.memoryBytes + inputBytes }

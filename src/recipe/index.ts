@@ -1,6 +1,6 @@
 export { canonical } from './canonical.ts'
 export { checkProbe } from './check-probe.ts'
-export { createPlan, type PlanOptions } from './create-plan.ts'
+export { type AutoOutput, createPlan, type PlanOptions } from './create-plan.ts'
 export { describeAllowed } from './describe-schema.ts'
 export { nearest } from './nearest.ts'
 export {

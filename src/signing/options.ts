@@ -15,6 +15,15 @@ export const signingOptions = z.strictObject({
     .default(false)
     .meta({ env: 'SLUICE_ALLOW_UNSIGNED' })
     .describe('Serve unsigned URLs, on any listener.'),
+  requireExpiry: z
+    .boolean()
+    .default(false)
+    .meta({ env: 'SLUICE_REQUIRE_EXPIRY' })
+    .describe('Refuse signatures and policies that never expire.'),
+  sourceKey: hexKey
+    .optional()
+    .meta({ env: 'SLUICE_SOURCE_KEY', unit: 'hex', secret: true })
+    .describe('Key of encrypted sources (e:…).'),
 })
 
 export type SigningOptions = z.infer<typeof signingOptions>

@@ -1,0 +1,8 @@
+export {
+  type Client,
+  type ClientOptions,
+  createClient,
+  type SrcsetOptions,
+  type UrlOptions,
+} from './client.ts'
+export type { ClientRecipe } from './recipe-of.ts'
