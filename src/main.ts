@@ -1,11 +1,22 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import pino from 'pino'
 import type { Config } from './config/index.ts'
 import { createEngine, type Engine } from './engine/index.ts'
 import { SluiceError } from './errors/index.ts'
-import { createAdminServer, createServer, type ServerDependencies } from './http/index.ts'
-import { createPolicy, createService, isLoopbackHost } from './service/index.ts'
-import { createSources } from './sources/index.ts'
+import { createAdminServer, createServer, HotPath, type ServerDependencies } from './http/index.ts'
+import { createPolicy, createService, createSourceAccess, isLoopbackHost } from './service/index.ts'
+import { createSourceCipher } from './signing/index.ts'
+import { createSources, type Outside } from './sources/index.ts'
+import {
+  createDiskStore,
+  createMemoryStore,
+  createNullStore,
+  createS3Store,
+  createTieredStore,
+  parseS3Address,
+  type Store,
+} from './store/index.ts'
 import { createMetrics, type Telemetry } from './telemetry/index.ts'
 
 /** While it shuts down, connections that became idle are ended this often. */
@@ -30,9 +41,10 @@ export const version = (
 /**
  * Wires every folder and starts the listeners; work is done as soon as the workers are ready.
  *
+ * @param outside What stands for the world outside in tests.
  * @throws {SluiceError} `config-invalid`.
  */
-export async function startSluice(config: Config): Promise<Running> {
+export async function startSluice(config: Config, outside: Outside = {}): Promise<Running> {
   const loopback = isLoopbackHost(config.host)
   if (!loopback && config.keys.length === 0 && !config.allowUnsigned) {
     throw new SluiceError(
@@ -50,20 +62,34 @@ export async function startSluice(config: Config): Promise<Running> {
     log: (level, message, facts = {}) => logger[level](facts, message),
   }
   const engine = createEngine(config, telemetry)
-  const sources = createSources(config)
+  const stores = await createStores(config, telemetry)
+  const sources = createSources({ ...config, loopback }, telemetry, outside)
   const service = createService({
     engine,
-    sources,
+    sources: createSourceAccess({
+      sources,
+      store: stores.sources,
+      engine,
+      telemetry,
+      maxSourceBytes: config.maxSourceBytes,
+      defaultMaxAgeSeconds: config.sourceMaxAgeSeconds,
+      staleWhileRevalidateSeconds: config.sourceStaleSeconds,
+      staleIfErrorSeconds: config.sourceStaleIfErrorSeconds,
+    }),
+    store: stores.variants,
     limits: config,
     options: config,
-    maxSourceBytes: config.maxSourceBytes,
     timeoutMs: config.timeoutMs,
     telemetry,
+    pipeline: version,
+    autoFormats: config.autoFormats,
+    ...(config.sourceKey === undefined ? {} : { cipher: createSourceCipher(config.sourceKey) }),
   })
   const policy = createPolicy({
     keys: config.keys,
     allowUnsigned: config.allowUnsigned,
     apiKeys: config.apiKeys,
+    requireExpiry: config.requireExpiry,
     loopback,
   })
   let draining = false
@@ -72,10 +98,13 @@ export async function startSluice(config: Config): Promise<Running> {
     service,
     policy,
     options: config,
+    delivery: config,
+    adminToken: config.adminToken,
     maxUploadBytes: config.maxUploadBytes,
     root: config.root,
     version,
     ...(config.publicUrl === undefined ? {} : { publicUrl: config.publicUrl }),
+    hot: new HotPath({ telemetry, admitsUnsigned: policy.admitsUnsigned, draining: () => draining }),
     metrics,
     telemetry,
     draining: () => draining,
@@ -92,7 +121,13 @@ export async function startSluice(config: Config): Promise<Running> {
     ready.catch(() => undefined)
     return { url, adminUrl, engine, ready, telemetry, close }
   } catch (error) {
-    await Promise.allSettled([server.close(), admin?.close(), engine.close()])
+    await Promise.allSettled([
+      server.close(),
+      admin?.close(),
+      engine.close(),
+      sources.close(),
+      stores.close(),
+    ])
     const { code, port } = error as NodeJS.ErrnoException & { port?: number }
     if (code === 'EADDRINUSE')
       throw new SluiceError(
@@ -129,7 +164,54 @@ export async function startSluice(config: Config): Promise<Running> {
     clearTimeout(late)
     abort.abort()
     await engine.close()
+    await Promise.all([sources.close(), stores.close()])
     await new Promise<void>((resolve) => logger.flush(() => resolve()))
+  }
+}
+
+/** What is kept: variants in memory, on disk and in a bucket, remote sources on disk. */
+async function createStores(config: Config, telemetry: Telemetry) {
+  const { cacheDir, cacheMemory, cacheDisk, sourceCacheDisk, cacheS3 } = config
+  const onDisk = (name: string, maxBytes: number | 'off'): Store | undefined =>
+    cacheDir === 'off' || maxBytes === 'off' || maxBytes === 0
+      ? undefined
+      : createDiskStore({ folder: join(cacheDir, name), maxBytes, name, telemetry })
+  const memory =
+    cacheMemory === 'off'
+      ? undefined
+      : createMemoryStore({ maxBytes: cacheMemory, name: 'memory', telemetry })
+  const bucket =
+    cacheS3 === undefined
+      ? undefined
+      : await createS3Store({
+          ...parseS3Address(cacheS3),
+          ...bucketSettings(config, cacheS3),
+          name: 's3',
+          telemetry,
+        })
+  const tiers = [memory, onDisk('variants', cacheDisk), bucket].filter((tier) => tier !== undefined)
+  const variants = createTieredStore(tiers, { telemetry, name: 'variants' })
+  const sources = onDisk('sources', sourceCacheDisk) ?? createNullStore()
+  return {
+    variants,
+    sources,
+    close: async () => {
+      await Promise.all([variants.close(), sources.close()])
+    },
+  }
+}
+
+/** A bucket of the cache that is also a named one has its endpoint and credentials. */
+function bucketSettings({ buckets }: Config, address: string) {
+  const { bucket } = parseS3Address(address)
+  const found = buckets.find((candidate) => candidate.kind === 's3' && candidate.bucket === bucket)
+  if (found?.kind !== 's3') return {}
+  const { endpoint, region, pathStyle, credentials } = found
+  return {
+    region,
+    pathStyle,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(credentials === undefined ? {} : { credentials }),
   }
 }
 

@@ -51,14 +51,41 @@ Example:
     run: async (args) => (await import('./show-config.ts')).showConfig(readFlags(args, [], ['json'])),
   },
   sign: {
-    summary: 'Sign a URL with the first key of SLUICE_KEYS.',
-    usage: `sluice sign <path or URL> [--expires 1h]
+    summary: 'Sign URLs with the first key of SLUICE_KEYS.',
+    usage: `sluice sign <path or URL> … [--expires 1h] [--policy <json>] [--encrypt-source]
 
-Prints the signed one in the same form, alone on stdout.
+Prints each in the same form, signed, one a line and alone on stdout.
 
-Example:
-  sluice sign /i/w=400/cat.jpg --expires 1h`,
-    run: async (args) => (await import('./sign-url.ts')).signUrl(readFlags(args, ['expires'])),
+  --expires 30m     how long it is valid: s, m, h, d
+  --policy <json>   sign bounds instead of the URL; inside them everything else may be changed freely:
+                    "src" or "prefix" of the source, "maxW", "maxH" (device px), "formats", "presets",
+                    "exp" (Unix seconds). Without a path: the text for "p=" alone
+  --encrypt-source  hide the source behind the key of SLUICE_SOURCE_KEY
+
+Examples:
+  sluice sign /i/w=400/cat.jpg --expires 1h
+  sluice sign --policy '{"prefix":"photos","maxW":1600}' /i/w=400/photos/cat.jpg`,
+    run: async (args) =>
+      (await import('./sign-url.ts')).signUrl(readFlags(args, ['expires', 'policy'], ['encrypt-source'])),
+  },
+  purge: {
+    summary: 'Throw away what a running service keeps.',
+    usage: `sluice purge <URL or path> | --source <source> | --prefix <source> | --tag <tag> | --all
+
+Asks the admin listener (SLUICE_ADMIN_HOST, SLUICE_ADMIN_PORT) with SLUICE_ADMIN_TOKEN and prints how many entries
+are gone.
+
+  <URL or path>     the pictures of that URL, in every format it was answered with
+  --source <source> all pictures of a source, and what is kept of the source itself
+  --prefix <source> the same for all sources that begin so
+  --tag <tag>       pictures by format:<format> or preset:<name>
+  --all             everything
+
+Examples:
+  sluice purge /i/w=400/cat.jpg
+  sluice purge --prefix https://shop.example.com/products/`,
+    run: async (args) =>
+      (await import('./purge.ts')).purge(readFlags(args, ['source', 'prefix', 'tag'], ['all'])),
   },
 }
 

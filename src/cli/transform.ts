@@ -2,8 +2,16 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { parseRecipe } from '../dialects/index.ts'
 import { type Body, createEngine } from '../engine/index.ts'
 import { SluiceError } from '../errors/index.ts'
-import { createService, describeProbe, type RequestContext, type Service } from '../service/index.ts'
+import {
+  createService,
+  createSourceAccess,
+  describeProbe,
+  isLoopbackHost,
+  type RequestContext,
+  type Service,
+} from '../service/index.ts'
 import { createSources } from '../sources/index.ts'
+import { createNullStore } from '../store/index.ts'
 import { silentTelemetry } from '../telemetry/index.ts'
 import { type Arguments, configOf } from './config-of.ts'
 
@@ -24,9 +32,9 @@ export async function transform({ positional, flags, own }: Arguments): Promise<
     const variant = await service.renderBody({ ...parsed, delivery: {} }, body, context)
     if (output === '-')
       await new Promise<void>((resolve, reject) =>
-        process.stdout.write(variant.chunks[0] ?? '', (error) => (error ? reject(error) : resolve())),
+        process.stdout.write(variant.bytes, (error) => (error ? reject(error) : resolve())),
       )
-    else await writeFile(output, variant.chunks)
+    else await writeFile(output, variant.bytes)
     variant.release()
   })
 }
@@ -50,6 +58,7 @@ async function withService(
 ): Promise<number> {
   const { config } = configOf({ workers: '1', ...flags })
   const engine = createEngine(config, silentTelemetry)
+  const sources = createSources({ ...config, loopback: isLoopbackHost(config.host) }, silentTelemetry)
   const abort = new AbortController()
   const onSignal = () => abort.abort(new SluiceError('client-closed', 'Interrupted'))
   process.once('SIGINT', onSignal)
@@ -57,12 +66,23 @@ async function withService(
   try {
     const service = createService({
       engine,
-      sources: createSources(config),
+      sources: createSourceAccess({
+        sources,
+        store: createNullStore(),
+        engine,
+        telemetry: silentTelemetry,
+        maxSourceBytes: config.maxSourceBytes,
+        defaultMaxAgeSeconds: 0,
+        staleWhileRevalidateSeconds: 0,
+        staleIfErrorSeconds: 0,
+      }),
+      store: createNullStore(),
       limits: config,
       options: config,
-      maxSourceBytes: config.maxSourceBytes,
       timeoutMs: config.timeoutMs,
       telemetry: silentTelemetry,
+      pipeline: '',
+      autoFormats: config.autoFormats,
     })
     await engine.start(abort.signal)
     const context: RequestContext = { signal: abort.signal, client: 'cli', facts: {} }
@@ -78,7 +98,7 @@ async function withService(
     await use(service, lease.finish(), context)
     return 0
   } finally {
-    await engine.close()
+    await Promise.all([engine.close(), sources.close()])
     process.off('SIGINT', onSignal)
     process.off('SIGTERM', onSignal)
   }

@@ -1,18 +1,22 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { deliveryOptions } from '../delivery/index.ts'
 import { engineOptions } from '../engine/index.ts'
 import { SluiceError } from '../errors/index.ts'
 import { httpOptions } from '../http/index.ts'
 import { describeAllowed, limitsOptions, nearest } from '../recipe/index.ts'
 import { serviceOptions } from '../service/index.ts'
 import { signingOptions } from '../signing/index.ts'
-import { sourcesOptions } from '../sources/index.ts'
+import { type BucketSettings, readBuckets, sourcesOptions } from '../sources/index.ts'
+import { storeOptions } from '../store/index.ts'
 import { commonOptions, laterOptions } from './later-options.ts'
 import { parseBytes } from './units.ts'
 
 const schema = z.strictObject({
   ...httpOptions.shape,
   ...sourcesOptions.shape,
+  ...storeOptions.shape,
+  ...deliveryOptions.shape,
   ...serviceOptions.shape,
   ...engineOptions.shape,
   ...limitsOptions.shape,
@@ -22,11 +26,14 @@ const schema = z.strictObject({
 })
 
 /** Every setting, checked and with defaults. */
-export type Config = z.infer<typeof schema>
+export type Config = z.infer<typeof schema> & {
+  /** Named buckets, from variables alone. */
+  readonly buckets: readonly BucketSettings[]
+}
 
 /** One setting as `sluice config` shows it. */
 export interface Setting {
-  readonly key: keyof Config
+  readonly key: keyof z.infer<typeof schema>
   readonly env: string
   /** `--memory-budget` without the dashes. */
   readonly flag: string
@@ -60,7 +67,7 @@ export const settings: readonly Setting[] = Object.entries(schema.shape).map(([k
   // `describe` comes last and keeps what `meta` said before it.
   const meta = (field as z.ZodType).meta() as unknown as Meta & { description?: string }
   return {
-    key: key as keyof Config,
+    key: key as Setting['key'],
     env: meta.env,
     flag: meta.env.replace('SLUICE_', '').toLowerCase().replaceAll('_', '-'),
     unit: meta.unit ?? '',
@@ -114,7 +121,11 @@ export function loadConfig({ env, flags = {} }: LoadOptions): Loaded {
         `--${name}`,
         flagNames.map((flag) => `--${flag}`),
       )
-  return { config: values as unknown as Config, origins, warnings: strangers(env) }
+  return {
+    config: { ...values, buckets: readBuckets(env) } as unknown as Config,
+    origins,
+    warnings: strangers(env),
+  }
 }
 
 function pick(candidates: readonly (readonly [Origin, unknown])[]): readonly [Origin, unknown] {

@@ -4,10 +4,6 @@ const text = z.string().min(1)
 
 /** Settings of the contract whose parts are not built yet: accepted and shown, so that configurations stay valid. */
 export const laterOptions = z.strictObject({
-  adminToken: text
-    .optional()
-    .meta({ env: 'SLUICE_ADMIN_TOKEN', secret: true, later: true })
-    .describe('Token of purge requests.'),
   trustProxy: z
     .boolean()
     .default(false)
@@ -19,26 +15,6 @@ export const laterOptions = z.strictObject({
     .default(100 * 1024 * 1024)
     .meta({ env: 'SLUICE_MAX_STORED_UPLOAD_BYTES', unit: 'bytes', later: true })
     .describe('Bytes of presigned and resumable uploads.'),
-  httpSources: text
-    .default('off')
-    .meta({ env: 'SLUICE_HTTP_SOURCES', later: true })
-    .describe('Hosts that sources may be fetched from.'),
-  sourceKey: text
-    .optional()
-    .meta({ env: 'SLUICE_SOURCE_KEY', secret: true, later: true })
-    .describe('Key of encrypted sources.'),
-  cacheDir: text
-    .optional()
-    .meta({ env: 'SLUICE_CACHE_DIR', later: true })
-    .describe('Folder of the result store.'),
-  cacheMemory: text
-    .default('64MB')
-    .meta({ env: 'SLUICE_CACHE_MEMORY', later: true })
-    .describe('Result store in memory.'),
-  cacheDisk: text
-    .default('1GB')
-    .meta({ env: 'SLUICE_CACHE_DISK', later: true })
-    .describe('Result store on disk.'),
   dataDir: text
     .optional()
     .meta({ env: 'SLUICE_DATA_DIR', later: true })

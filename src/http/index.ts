@@ -1,3 +1,6 @@
+export { createAdminServer } from './admin.ts'
+export type { ServerDependencies } from './dependencies.ts'
+export { HotPath } from './hot-path.ts'
 export { type HttpOptions, httpOptions } from './options.ts'
 export { toSluiceError } from './problem.ts'
-export { createAdminServer, createServer, type ServerDependencies } from './server.ts'
+export { createServer } from './server.ts'

@@ -24,11 +24,17 @@ export const httpOptions = z.strictObject({
     .default(8081)
     .meta({ env: 'SLUICE_ADMIN_PORT', unit: 'port' })
     .describe('Port of the admin listener, or off.'),
+  adminToken: z
+    .string()
+    .min(8)
+    .optional()
+    .meta({ env: 'SLUICE_ADMIN_TOKEN', secret: true })
+    .describe('Token that purging needs; without one nothing can be purged.'),
   corsOrigins: z
     .array(z.string().min(1))
     .default([])
     .meta({ env: 'SLUICE_CORS_ORIGINS', unit: 'origin,…' })
-    .describe('Origins that may upload from a browser; * is any.'),
+    .describe('Origins whose pages may upload and read pictures; * is any.'),
   maxAgeSeconds: z
     .int()
     .min(0)

@@ -22,6 +22,57 @@ export const serviceOptions = z.strictObject({
     .default([])
     .meta({ env: 'SLUICE_API_KEYS', unit: 'key,…', secret: true })
     .describe('Keys for uploads: Authorization: Bearer.'),
+  presetsOnly: z
+    .boolean()
+    .default(false)
+    .meta({ env: 'SLUICE_PRESETS_ONLY' })
+    .describe('Take recipes only by the names of presets.'),
+  allowedOperations: z
+    .array(z.string())
+    .default([])
+    .meta({ env: 'SLUICE_ALLOWED_OPERATIONS', unit: 'name,…' })
+    .describe('Operations that URLs may name; empty: all. Presets may use any.'),
+  sourceMaxAgeSeconds: z
+    .int()
+    .min(0)
+    .max(31_536_000)
+    .default(3600)
+    .meta({ env: 'SLUICE_SOURCE_MAX_AGE', unit: 'seconds' })
+    .describe('How long a remote source is used unasked when its origin says nothing of it.'),
+  sourceStaleSeconds: z
+    .int()
+    .min(0)
+    .max(31_536_000)
+    .default(60)
+    .meta({ env: 'SLUICE_SOURCE_STALE', unit: 'seconds' })
+    .describe('Beyond that it is served once more while its origin is asked again.'),
+  sourceStaleIfErrorSeconds: z
+    .int()
+    .min(0)
+    .max(31_536_000)
+    .default(86_400)
+    .meta({ env: 'SLUICE_SOURCE_STALE_IF_ERROR', unit: 'seconds' })
+    .describe('Beyond that it is served when its origin fails.'),
+  fallbackImage: z
+    .string()
+    .min(1)
+    .optional()
+    .meta({ env: 'SLUICE_FALLBACK_IMAGE', unit: 'source' })
+    .describe('Source that stands in for one that is missing or whose origin fails.'),
+  fallbackStatus: z
+    .int()
+    .min(200)
+    .max(599)
+    .default(200)
+    .meta({ env: 'SLUICE_FALLBACK_STATUS', unit: 'status' })
+    .describe('Status of such an answer.'),
+  fallbackMaxAgeSeconds: z
+    .int()
+    .min(0)
+    .max(86_400)
+    .default(60)
+    .meta({ env: 'SLUICE_FALLBACK_MAX_AGE', unit: 'seconds' })
+    .describe('Cache-Control of such an answer.'),
 })
 
 export type ServiceOptions = z.infer<typeof serviceOptions>

@@ -1,13 +1,23 @@
 import type { Claim } from '../dialects/index.ts'
 import { SluiceError } from '../errors/index.ts'
-import { createVerifier, equalText } from '../signing/index.ts'
+import { createPolicyVerifier, createVerifier, equalText, type SignedPolicy } from '../signing/index.ts'
 
 export interface PolicyOptions {
   readonly keys: readonly string[]
   readonly allowUnsigned: boolean
   readonly apiKeys: readonly string[]
+  /** Whether every signature must end some day. */
+  readonly requireExpiry: boolean
   /** Whether the public listener is bound to a loopback address. */
   readonly loopback: boolean
+}
+
+/** Who may ask, and for what. */
+export interface Policy {
+  /** @returns The bounds of the policy that was presented, if any. */
+  (asked: Asked): Promise<SignedPolicy | undefined>
+  /** Whether one with these headers may ask without a signature. */
+  admitsUnsigned(headers: Asked['headers']): boolean
 }
 
 /** What of a request the policy looks at. */
@@ -18,39 +28,49 @@ export interface Asked {
 }
 
 /**
- * Who may ask: a signature, an API key on uploads, or a loopback listener that nobody stands in front of.
+ * Who may ask: a signature, a signed policy, an API key on uploads, or a loopback listener that nobody stands in front of.
  *
- * @throws {SluiceError} `signature-*`, `unsigned-refused`, `api-key-invalid`.
+ * @returns The bounds of the policy that was presented, if any.
+ * @throws {SluiceError} `signature-*`, `policy-invalid`, `unsigned-refused`, `api-key-invalid`.
  */
 export function createPolicy({
   keys,
   allowUnsigned,
   apiKeys,
+  requireExpiry,
   loopback,
-}: PolicyOptions): (asked: Asked) => Promise<void> {
-  const verify = createVerifier({ keys, now: () => Math.floor(Date.now() / 1000) })
-  return async ({ claim, upload, headers }) => {
+}: PolicyOptions): Policy {
+  const now = () => Math.floor(Date.now() / 1000)
+  const verify = createVerifier({ keys, now, requireExpiry })
+  const verifyPolicy = createPolicyVerifier({ keys, now, requireExpiry })
+  const admitsUnsigned = (headers: Asked['headers']) =>
+    allowUnsigned ||
+    (keys.length === 0 && loopback && !isForwarded(headers) && isLoopbackHost(String(headers.host ?? '')))
+  const judge = async ({ claim, upload, headers }: Asked): Promise<SignedPolicy | undefined> => {
+    // One who brings a policy is held to it, even where nobody has to.
+    if (claim.policy !== undefined) return verifyPolicy(claim.policy)
     if (upload && apiKeys.length > 0 && claim.signature === undefined) {
       checkApiKey(String(headers.authorization ?? ''), apiKeys)
-      return
+      return undefined
     }
     if (keys.length > 0 && (claim.signature !== undefined || !allowUnsigned)) {
       await verify(claim)
-      return
+      return undefined
     }
     if (claim.signature !== undefined)
       throw new SluiceError(
         'signature-invalid',
         'Cannot check a signature: this service has no keys (SLUICE_KEYS)',
       )
-    if (allowUnsigned) return
-    if (!loopback || isForwarded(headers) || !isLoopbackHost(String(headers.host ?? ''))) {
+    if (!admitsUnsigned(headers)) {
       throw new SluiceError(
         'unsigned-refused',
         'Unsigned URLs are served on a loopback address only: set SLUICE_KEYS and sign, or SLUICE_ALLOW_UNSIGNED=true',
       )
     }
+    return undefined
   }
+  return Object.assign(judge, { admitsUnsigned })
 }
 
 function checkApiKey(authorization: string, apiKeys: readonly string[]): void {
