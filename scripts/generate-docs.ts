@@ -17,6 +17,7 @@ const DEFAULTS: Readonly<Record<string, string>> = {
   workers: 'number of cores',
   root: 'the sample pictures',
   inputFormats: 'all that are built in',
+  cacheDir: "a folder of its own in the system's cache folder",
 }
 
 /** Every generated page: path from the root of the project to text. */
@@ -187,7 +188,7 @@ function coveragePage(): string {
 
 ${done} of ${cells.length} rows are named by at least one test: \`[D-02]\` in a title names row D-02. A named row is exercised,
 not proven: the title says which part of it the test shows. I: input. D: decoder and its isolation. O: overload.
-U: uploads. X: lifetime. B: observation. Where a figure differs from [the limits](configuration.md), the limits are meant.
+U: uploads. X: lifetime. B: observation. S: fetching sources. G: signing. R: responses. C: caching. Where a figure differs from [the limits](configuration.md), the limits are meant.
 
 ${table(['row', 'requirement', 'tests'], cells)}`
 }
