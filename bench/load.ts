@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Agent, type IncomingMessage, request } from 'node:http'
+import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import type { Cell, Sample } from './party.ts'
 
@@ -8,6 +8,7 @@ const agent = new Agent({ keepAlive: true, maxSockets: 256 })
 export interface Answer {
   readonly status: number
   readonly body: Buffer
+  readonly headers: IncomingHttpHeaders
 }
 
 /** One request over a kept connection; the body is read to its end. */
@@ -19,7 +20,9 @@ export function ask(url: string, body?: { readonly type: string; readonly bytes:
       const chunks: Buffer[] = []
       answer.on('data', (chunk: Buffer) => chunks.push(chunk))
       answer.on('error', reject)
-      answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks) }))
+      answer.on('end', () =>
+        resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks), headers: answer.headers }),
+      )
     })
     sent.on('error', (error: NodeJS.ErrnoException) => {
       // The server closed a kept connection just as it was taken again: nothing was asked yet.
