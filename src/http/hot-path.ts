@@ -62,7 +62,8 @@ export interface Seen {
   readonly signed: boolean
   /** Unix seconds. */
   readonly expiresAt: number | undefined
-  readonly safeUrl: string
+  /** Only asked for when the answer is remembered. */
+  readonly safeUrl: () => string
 }
 
 /**
@@ -106,7 +107,7 @@ export class HotPath {
         ),
       ],
       etag: meta.etag,
-      safeUrl,
+      safeUrl: safeUrl(),
       facts: { outputFormat: meta.format, bytesOut: variant.bytes.length, tier },
       signed,
       expiresAtMs: expiresAt === undefined ? Number.POSITIVE_INFINITY : expiresAt * 1000,

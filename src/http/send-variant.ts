@@ -91,32 +91,28 @@ export function deliverVariant(
     modified,
     length,
   })
-  if (range.kind === 'whole') return sendVariant(request, reply, variant, order.delivery.filename)
+  if (range.kind === 'whole') return sendBytes(reply, variant)
   reply.header('Content-Range', contentRange(range, length))
   if (range.kind === 'unsatisfiable') {
     variant.release()
     return withoutPicture(reply).code(416).header('Cache-Control', 'no-store').send()
   }
-  reply.code(206)
-  return sendVariant(
-    request,
-    reply,
-    variant,
-    order.delivery.filename,
-    variant.bytes.subarray(range.from, range.to + 1),
-  )
+  reply.code(206).header('Content-Length', String(range.to + 1 - range.from))
+  return sendBytes(reply, variant, variant.bytes.subarray(range.from, range.to + 1))
 }
 
-/** The bytes with the headers that every picture has. */
+/** The whole picture with the headers that every one has. */
 export function sendVariant(
   request: FastifyRequest,
   reply: FastifyReply,
   variant: Variant,
   filename: string | undefined,
-  bytes: Uint8Array = variant.bytes,
 ): FastifyReply {
   setPictureHeaders(request, reply, variant, filename)
-  reply.header('Content-Length', String(bytes.length))
+  return sendBytes(reply, variant)
+}
+
+function sendBytes(reply: FastifyReply, variant: Variant, bytes: Uint8Array = variant.bytes): FastifyReply {
   releaseWhenSent(reply, variant)
   return reply.send(bytes)
 }

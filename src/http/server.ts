@@ -55,7 +55,13 @@ export function createServer(dependencies: ServerDependencies): FastifyInstance 
     // Bounds of a policy are looked at each time.
     const onHeaders = (headers: Readonly<Record<string, unknown>>) => {
       if (bounds === undefined)
-        hot.see(request.raw, { variant, headers, signed, expiresAt, safeUrl: safeUrl(request.raw.url ?? '') })
+        hot.see(request.raw, {
+          variant,
+          headers,
+          signed,
+          expiresAt,
+          safeUrl: () => safeUrl(request.raw.url ?? ''),
+        })
     }
     return deliverVariant(request, reply, variant, { ...delivery, order, expiresAt, path, onHeaders })
   })
